@@ -1,0 +1,72 @@
+# Everything a newcomer, a developer or the build calls. `make run` and `make test` install what they need by themselves.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3
+LOCKS := infra/dependencies
+BIN := .venv/bin
+SAM := .venv-sam/bin/sam
+CHECKED := functions shared infra tests
+
+help:  ## Show what can be called
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+# $(call install,FOLDER,LOCK): a virtual environment that holds just what the lock lists, hashes checked.
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Prorata needs Python 3.11 or newer. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	@echo "Installing into $(1) from $(2) ..."
+	@if command -v uv >/dev/null; then \
+		uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" $(1) && \
+		uv pip sync --quiet --python $(1)/bin/python --require-hashes $(2); \
+	else \
+		$(PYTHON) -m venv $(1) && \
+		$(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(2); \
+	fi
+	@touch $(1)/.installed
+endef
+
+.venv/.installed: $(LOCKS)/dev.txt
+	$(call install,.venv,$(LOCKS)/dev.txt)
+
+.venv-sam/.installed: $(LOCKS)/sam.txt
+	$(call install,.venv-sam,$(LOCKS)/sam.txt)
+
+setup: .venv/.installed  ## Install what running and testing takes into .venv
+
+run: setup  ## Run Prorata on this machine, with a sample seller and a calendar in hand
+	@$(BIN)/python -m infra.local run
+
+test: setup check  ## Pass every test (and all of `make check`)
+	$(BIN)/python -m pytest
+
+check: setup template  ## Lint, types, layers, template
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+template: setup .venv-sam/.installed  ## Validate template.yaml
+	$(BIN)/cfn-lint template.yaml infra/alarms.yaml
+	SAM_CLI_TELEMETRY=0 $(SAM) validate --lint --region eu-central-1
+
+format: setup  ## Lay out the code as the checks want it
+	$(BIN)/ruff check --fix $(CHECKED)
+	$(BIN)/ruff format $(CHECKED)
+
+lock: .venv-lock/bin/uv  ## Look for newer versions and write the locks anew, with hashes and without addresses
+	@for name in requirements dev sam; do \
+		.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+			--upgrade --custom-compile-command "make lock" --output-file $(LOCKS)/$$name.txt $(LOCKS)/$$name.in; \
+	done
+
+.venv-lock/bin/uv:
+	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet uv
+
+build: .venv-sam/.installed  ## Package the functions and their layer for AWS, into .aws-sam
+	SAM_CLI_TELEMETRY=0 $(SAM) build
+
+clean:  ## Remove what was built and installed
+	rm -rf .venv .venv-sam .venv-lock .aws-sam .local .hypothesis .mypy_cache .ruff_cache .pytest_cache
+
+.PHONY: help setup run test check template format lock build clean
