@@ -1,0 +1,1 @@
+"""One file, one Lambda function, or the two ends of one queue."""

@@ -1,0 +1,1 @@
+"""What Prorata is deployed with and run on; nothing imports it."""

@@ -1,0 +1,1 @@
+"""Prorata on one machine: the same template and the same handlers, with a calendar in hand."""

@@ -1,0 +1,1 @@
+"""The rules of the business: plain data and plain functions, standard library only."""

@@ -1,0 +1,1 @@
+"""What callers see: HTTP, queues and the machine's clock."""

@@ -1,0 +1,88 @@
+"""Who sells, who buys, and what the buyer pays with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from shared.domain.errors import Conflict
+from shared.domain.money import digits_of
+from shared.domain.periods import known_zone
+
+
+@dataclass(frozen=True, slots=True)
+class SellerEntity:
+    """The company of the seller that an account buys from: its zone decides which day it is (R51).
+
+    ``retry_days`` is the dunning schedule: after the n-th decline the charge is
+    tried again so many days later (D17).
+    """
+
+    id: str
+    name: str
+    timezone: str
+    currency: str
+    address: str = ""
+    billing_mailbox: str = ""  # R11: whom a customer asks about a bill
+    retry_days: tuple[int, ...] = (3, 5, 7)
+    version: int = 0
+
+    def __post_init__(self) -> None:
+        known_zone(self.timezone)
+        digits_of(self.currency)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone that its days are counted in."""
+        return ZoneInfo(self.timezone)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A customer of the seller. Its seller entity and currency stay what they were when it was made."""
+
+    id: str
+    seller: str
+    name: str
+    currency: str
+    billing_contacts: tuple[str, ...] = ()
+    customer: str | None = None  # at Stripe
+    customer_asked_at: datetime | None = None  # when that customer was first asked for
+    payment_method: str | None = None  # the id of the PaymentMethod that is charged
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentMethod:
+    """A saved way to pay: Stripe's id and what a person recognises it by, never a number."""
+
+    account_id: str
+    id: str
+    type: str
+    brand: str | None = None
+    last4: str | None = None
+    expires: str | None = None  # "2030-04"
+
+
+def changed(before: Account | None, after: Account) -> Account:
+    """``after`` with what an account keeps for good: its seller entity, its currency, what Stripe knows of it."""
+    if before is None:
+        return after
+    for name, old, new in (
+        ("seller", before.seller, after.seller),
+        ("currency", before.currency, after.currency),
+    ):
+        if old != new:
+            raise Conflict(f"The {name} of an account cannot change; it is {old}.", code="account_fixed")
+    return Account(
+        id=before.id,
+        seller=before.seller,
+        name=after.name,
+        currency=before.currency,
+        billing_contacts=after.billing_contacts,
+        customer=before.customer,
+        customer_asked_at=before.customer_asked_at,
+        payment_method=before.payment_method,
+        version=before.version,
+    )

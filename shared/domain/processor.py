@@ -1,0 +1,39 @@
+"""What Stripe can carry: its own minor units and its smallest charges, kept apart from ISO 4217.
+
+Plain tables, so that an amount can be frozen for Stripe by functions that never talk to it.
+"""
+
+from __future__ import annotations
+
+from shared.domain.money import Money, digits_of
+
+_DIGITS = {"ISK": 2, "UGX": 2, "MGA": 0}
+"""Where Stripe counts in other units than ISO 4217: krónur and shillings in hundredths, ariary whole."""
+
+_SMALLEST = {
+    "AED": 200, "AUD": 50, "BGN": 100, "BRL": 50, "CAD": 50, "CHF": 50, "CZK": 1500, "DKK": 250, "EUR": 50, "GBP": 30,
+    "HKD": 400, "HUF": 17500, "INR": 50, "JPY": 50, "MXN": 1000, "MYR": 200, "NOK": 300, "NZD": 50, "PLN": 200,
+    "RON": 200, "SEK": 300, "SGD": 50, "THB": 1000, "USD": 50,
+}  # fmt: skip
+"""The smallest charge Stripe takes, in minor units; of a currency not listed, the smallest it can write."""
+
+
+def to_stripe(money: Money) -> int:
+    """The amount in Stripe's units, never more than is owed.
+
+    Stripe takes three-decimal currencies in steps of ten and some currencies
+    without their decimals; what it cannot write is not charged (decision 0003).
+
+    >>> to_stripe(Money(2323, "EUR")), to_stripe(Money(58065, "KWD")), to_stripe(Money(5, "ISK"))
+    (2323, 58060, 500)
+    """
+    assert money.amount >= 0
+    digits = digits_of(money.currency)
+    theirs = _DIGITS.get(money.currency, digits)
+    amount: int = money.amount * 10**theirs // 10**digits
+    return amount - amount % 10 if theirs == 3 else amount
+
+
+def can_charge(money: Money) -> bool:
+    """Whether Stripe takes a charge of this amount at all."""
+    return to_stripe(money) > 0 and money.amount >= _SMALLEST.get(money.currency, 1)

@@ -1,0 +1,79 @@
+"""What a subscription's calendar brings: its start, every further period, its end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+from shared.domain import collection, invoice
+from shared.domain.changes import Changes, Event
+from shared.domain.periods import local_day, nth_period
+from shared.domain.subscription import Book, Status, Subscription
+
+MOST_PERIODS_BEHIND = 36
+BACK_OFF = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
+
+
+def step(book: Book, now: datetime) -> Changes | None:
+    """The oldest thing that is due; ``None`` when nothing is.
+
+    Doing it twice is harmless: the second time it is no longer due. A run that
+    comes late does one period per step, each with an invoice of its own dated
+    on its own first day (D15), so the caller repeats until ``None``.
+    """
+    subscription = book.subscription
+    on = subscription.next_invoice_on
+    if not subscription.alive or local_day(now, subscription.zone) < on:
+        return None
+    if subscription.payments is not None and subscription.billed >= subscription.payments:
+        return _expire(book, on, now)
+    return _bill(book, on, now)
+
+
+def up_to_date(book: Book, now: datetime) -> Book:
+    """The book once everything due is done, without doing it: what a preview decides on."""
+    for _ in range(MOST_PERIODS_BEHIND):
+        changes = step(book, now)
+        if changes is None:
+            return book
+        book = book.after(changes)
+    return book
+
+
+def postpone(subscription: Subscription, error: str, now: datetime) -> Changes:
+    """Move a subscription that keeps failing out of the way (1 h, 6 h, 1 d) and raise one alarm."""
+    delay = BACK_OFF[min(subscription.failures, len(BACK_OFF) - 1)]
+    put_off = replace(subscription, failures=subscription.failures + 1, retry_at=now + delay, error=error[:200])
+    data = {"code": "renewal_failed", "subscription": subscription.id, "what": error[:200]}
+    events = () if subscription.failures else (Event(subscription.account_id, "alarm.raised", data),)
+    return Changes(put=(put_off,), events=events)
+
+
+def _bill(book: Book, on: date, now: datetime) -> Changes:
+    """The fees of the period that starts and the pending items of the one that ended, on one invoice (D18)."""
+    subscription = book.subscription
+    period = nth_period(subscription.anchor, subscription.interval, subscription.billed)
+    started = subscription.status is Status.SCHEDULED
+    moved = replace(
+        subscription,
+        status=Status.ACTIVE if started else subscription.status,
+        billed=subscription.billed + 1,
+        failures=0,
+        retry_at=None,
+        error=None,
+    )
+    data = {"subscription": subscription.id, "period": str(period), "term": str(moved.current_term)}
+    name = "subscription.started" if started else "subscription.renewed"
+    if not started and moved.current_term != subscription.current_term:
+        data["term_renewed"] = "true"
+    event = Event(subscription.account_id, name, data)
+    drawn = invoice.draw(moved, period, book.pending, on, now)
+    return Changes(events=(event,)) + collection.issue(drawn, book.pending, now)
+
+
+def _expire(book: Book, on: date, now: datetime) -> Changes:
+    """Charged for the whole original term (R81): only what is still pending is invoiced."""
+    ended = replace(book.subscription, status=Status.EXPIRED, failures=0, retry_at=None, error=None)
+    event = Event(ended.account_id, "subscription.expired", {"subscription": ended.id, "on": str(on)})
+    drawn = invoice.draw(ended, None, book.pending, on, now, last=True)
+    return Changes(events=(event,)) + collection.issue(drawn, book.pending, now)

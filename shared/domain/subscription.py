@@ -1,0 +1,218 @@
+"""What an account has agreed to pay for, and until when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from shared.domain import periods
+from shared.domain.catalog import Kind, Price
+from shared.domain.changes import Changes
+from shared.domain.money import Money, total
+from shared.domain.periods import Interval, Period, nth_period
+
+MOST_ITEMS = 20
+MOST_UNITS = 1_000_000
+MOST_PENDING = 50
+
+
+class Status(StrEnum):
+    """R78 to R83; ``past_due`` is shown as "Unpaid"."""
+
+    SCHEDULED = "scheduled"
+    TRIALING = "trialing"
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
+    PAUSED = "paused"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionItem:
+    """So many units at the price they were bought at: a snapshot, later prices do not touch it."""
+
+    price: str
+    product: str
+    kind: Kind
+    name: str
+    unit: Money  # per unit and interval
+    quantity: int
+    edition: str | None = None
+    seat_type: str | None = None
+    included_seats: int = 0
+    contacts: int = 0  # how many the tier holds, or a plan includes
+
+    @property
+    def fee(self) -> Money:
+        """What the item costs per interval."""
+        return self.unit.times(self.quantity)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """The aggregate: whatever changes below it bumps its version.
+
+    ``anchor`` is the first day of the first period; ``billed`` counts the
+    periods that were invoiced, so the next one begins at boundary ``billed``.
+    ``seq`` numbers its invoices. ``unpaid`` counts the invoices that failed and
+    are still owed. ``retry_at`` replaces the due instant after failures.
+    """
+
+    account_id: str
+    id: str
+    seller: str
+    timezone: str
+    currency: str
+    status: Status
+    anchor: date
+    interval: Interval
+    term: Interval
+    items: tuple[SubscriptionItem, ...]
+    payments: int | None = None  # R73: a fixed number of them
+    customer: str | None = None
+    payment_method: str | None = None
+    billed: int = 0
+    seq: int = 0
+    unpaid: int = 0
+    failures: int = 0
+    retry_at: datetime | None = None
+    error: str | None = None
+    version: int = 0
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of its seller entity."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def alive(self) -> bool:
+        """Whether anything will ever be billed again."""
+        return self.status not in (Status.CANCELED, Status.EXPIRED)
+
+    @property
+    def next_invoice_on(self) -> date:
+        """The day on which the next period begins (or the last one ended)."""
+        return self.interval.after(self.anchor, self.billed)
+
+    @property
+    def ends_on(self) -> date | None:
+        """R73: the day on which the payment after the last one would be due; ``None`` renews until cancelled."""
+        return self.interval.after(self.anchor, self.payments) if self.payments else None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """The earliest instant at which there is something to do; the due index stands on it."""
+        return (self.retry_at or periods.midnight(self.next_invoice_on, self.zone)) if self.alive else None
+
+    @property
+    def period(self) -> Period:
+        """The period that was invoiced last; before the start, the first one."""
+        return nth_period(self.anchor, self.interval, max(self.billed - 1, 0))
+
+    @property
+    def periods_per_term(self) -> int:
+        """A yearly commitment billed monthly has 12 (R104, F18)."""
+        count = self.interval.fits(self.term)
+        assert count, f"{self.term} is not a whole number of {self.interval}"
+        return count
+
+    @property
+    def current_term(self) -> Period:
+        """The commitment term that the last invoiced period belongs to."""
+        first = max(self.billed - 1, 0) // self.periods_per_term * self.periods_per_term
+        last = first + self.periods_per_term
+        return Period(self.interval.after(self.anchor, first), self.interval.after(self.anchor, last))
+
+    @property
+    def fee(self) -> Money:
+        """What a whole period costs."""
+        return total((item.fee for item in self.items), self.currency)
+
+    def with_item(self, item: SubscriptionItem) -> Subscription:
+        """This subscription with more units at the price of ``item``."""
+        for i, mine in enumerate(self.items):
+            if mine.price == item.price:
+                grown = replace(mine, quantity=mine.quantity + item.quantity)
+                return replace(self, items=(*self.items[:i], grown, *self.items[i + 1 :]))
+        return replace(self, items=(*self.items, item))
+
+
+@dataclass(frozen=True, slots=True)
+class PendingInvoiceItem:
+    """Owed already, waiting for the next invoice.
+
+    It holds no amount: that is rounded once, when the line is drawn, so that
+    three purchases of one day cost what one of three costs (D9, D14).
+    """
+
+    account_id: str
+    subscription_id: str
+    price: str
+    kind: str
+    name: str
+    unit: Money
+    quantity: int
+    period: Period | None = None  # what is paid for; None: not a matter of days
+    whole: Period | None = None  # the whole anchored period it is a share of
+    day: date | None = None  # when it came to be
+
+    @property
+    def factor(self) -> Fraction:
+        """The share of the whole period that is owed."""
+        return self.period.share_of(self.whole) if self.period and self.whole else Fraction(1)
+
+    @property
+    def amount(self) -> Money:
+        """What the line will say: rounded once (D9)."""
+        return self.unit.times(self.quantity).share(self.factor)
+
+
+class Book(NamedTuple):
+    """A subscription and everything that waits for its next invoice."""
+
+    subscription: Subscription
+    pending: tuple[PendingInvoiceItem, ...] = ()
+
+    def after(self, changes: Changes) -> Book:
+        """What the store would answer if ``changes`` had been committed; for previews and late runs."""
+        key = _pending_key
+        pending = {key(item): item for item in self.pending}
+        for gone in changes.delete:
+            if isinstance(gone, PendingInvoiceItem):
+                pending.pop(key(gone), None)
+        subscription = self.subscription
+        for entity in changes.put:
+            if isinstance(entity, PendingInvoiceItem):
+                pending[key(entity)] = entity
+            elif isinstance(entity, Subscription):
+                subscription = replace(entity, version=entity.version + 1)
+        return Book(subscription, tuple(sorted(pending.values(), key=key)))
+
+
+def _pending_key(item: PendingInvoiceItem) -> Any:
+    return (item.price, str(item.day))
+
+
+def item_of(price: Price, quantity: int, currency: str) -> SubscriptionItem:
+    """So many units at a price of the catalogue; of contacts, the tier that holds so many."""
+    unit, contacts = price.unit(currency), price.included_contacts
+    if price.kind is Kind.CONTACTS:
+        contacts, unit = price.tier(quantity, currency)
+        quantity = 1
+    return SubscriptionItem(
+        price=price.id,
+        product=price.product,
+        kind=price.kind,
+        name=f"{price.name}, up to {contacts:,}" if price.kind is Kind.CONTACTS else price.name,
+        unit=unit,
+        quantity=quantity,
+        edition=price.edition,
+        seat_type=price.seat_type,
+        included_seats=price.included_seats,
+        contacts=contacts,
+    )

@@ -1,0 +1,115 @@
+"""How the values of the domain lie in the table: short, sortable, readable in the console."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from pynamodb.attributes import Attribute
+
+from shared.domain.money import Money
+from shared.domain.periods import Period
+
+T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
+
+
+def instant(value: datetime) -> str:
+    """An instant as text that sorts by time: ``2026-02-25T05:00:00.000000Z``."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class InstantAttribute(Attribute[datetime]):
+    """``2026-02-25T05:00:00.000000Z``."""
+
+    attr_type = "S"
+
+    def serialize(self, value: datetime) -> str:
+        """Write as text that sorts by time."""
+        return instant(value)
+
+    def deserialize(self, value: str) -> datetime:
+        """Read it back, in UTC."""
+        return datetime.fromisoformat(value)
+
+
+class DateAttribute(Attribute[date]):
+    """``2026-02-25``: a day in the seller's zone."""
+
+    attr_type = "S"
+
+    def serialize(self, value: date) -> str:
+        """Write as ISO 8601."""
+        return value.isoformat()
+
+    def deserialize(self, value: str) -> date:
+        """Read it back."""
+        return date.fromisoformat(value)
+
+
+class MoneyAttribute(Attribute[Money]):
+    """``EUR 4000``: the currency and the minor units."""
+
+    attr_type = "S"
+
+    def serialize(self, value: Money) -> str:
+        """Write currency and minor units."""
+        return f"{value.currency} {value.amount}"
+
+    def deserialize(self, value: str) -> Money:
+        """Read it back."""
+        currency, amount = value.split()
+        return Money(int(amount), currency)
+
+
+class PeriodAttribute(Attribute[Period]):
+    """``2026-10-25/2026-11-25``: an ISO 8601 interval of days."""
+
+    attr_type = "S"
+
+    def serialize(self, value: Period) -> str:
+        """Write as an ISO 8601 interval."""
+        return str(value)
+
+    def deserialize(self, value: str) -> Period:
+        """Read it back."""
+        return Period.parse(value)
+
+
+class WordAttribute(Attribute[E], Generic[E]):
+    """One word of a fixed list, such as a status."""
+
+    attr_type = "S"
+
+    def __init__(self, words: type[E], **options: Any) -> None:
+        super().__init__(**options)
+        self.words = words
+
+    def serialize(self, value: E) -> str:
+        """Write the word."""
+        return value.value
+
+    def deserialize(self, value: str) -> E:
+        """Read it back."""
+        return self.words(value)
+
+
+class DataAttribute(Attribute[T], Generic[T]):
+    """Nested data of the domain (lines, items) as compact JSON."""
+
+    attr_type = "S"
+
+    def __init__(self, shape: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self._decoder = msgspec.json.Decoder(shape)
+
+    def serialize(self, value: T) -> str:
+        """Write as JSON."""
+        return msgspec.json.encode(value).decode()
+
+    def deserialize(self, value: str) -> T:
+        """Read it back into the domain's types."""
+        data: T = self._decoder.decode(value)
+        return data

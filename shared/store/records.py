@@ -1,0 +1,402 @@
+"""The single table: one class per kind of record, each with its key templates.
+
+The class attribute ``keys`` is the entity chart. ``docs/data-model.md`` shows
+the same chart, and a test keeps the two and ``template.yaml`` equal. All kinds
+stand in this one module: PynamoDB forgets those that are not imported.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import zlib
+from dataclasses import MISSING, dataclass, fields
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pynamodb.attributes import (
+    BooleanAttribute,
+    DiscriminatorAttribute,
+    JSONAttribute,
+    NumberAttribute,
+    TTLAttribute,
+    UnicodeAttribute,
+    VersionAttribute,
+)
+from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
+from pynamodb.models import Model
+
+from shared.domain.account import Account, PaymentMethod, SellerEntity
+from shared.domain.catalog import Kind, Price, Product, SeatType, Tier
+from shared.domain.checkout import Checkout, CheckoutStatus
+from shared.domain.invoice import Attempt, AttemptState, Invoice, InvoiceLine, InvoiceStatus, PastAttempt
+from shared.domain.periods import Interval
+from shared.domain.subscription import PendingInvoiceItem, Status, Subscription, SubscriptionItem
+from shared.store.attributes import (
+    DataAttribute,
+    DateAttribute,
+    InstantAttribute,
+    MoneyAttribute,
+    PeriodAttribute,
+    WordAttribute,
+    instant,
+)
+
+SHARDS = 16
+
+
+def shard(account_id: str) -> str:
+    """Spread accounts evenly over the shards of an index, always the same way."""
+    return f"{zlib.crc32(account_id.encode()) % SHARDS:02d}"
+
+
+class Due(GlobalSecondaryIndex["Record"]):
+    """Work by the instant it falls due, spread over the shards."""
+
+    class Meta:
+        """PynamoDB's settings."""
+
+        index_name = "GSI1"
+        projection = IncludeProjection(["kind"])  # without it the discriminator filter hides every row
+
+    GSI1PK = UnicodeAttribute(hash_key=True)
+    GSI1SK = UnicodeAttribute(range_key=True)
+
+
+class Lists(GlobalSecondaryIndex["Record"]):
+    """The seller's lists over all accounts, spread over the shards."""
+
+    class Meta:
+        """PynamoDB's settings."""
+
+        index_name = "GSI2"
+        projection = IncludeProjection(["kind"])
+
+    GSI2PK = UnicodeAttribute(hash_key=True)
+    GSI2SK = UnicodeAttribute(range_key=True)
+
+
+class Record(Model):
+    """Every record of the table. Read and write through this class: it owns the one connection."""
+
+    class Meta:
+        """PynamoDB's settings."""
+
+        table_name = os.environ.get("TABLE_NAME", "prorata")
+        region = os.environ.get("AWS_REGION", "eu-central-1")
+        connect_timeout_seconds = 1
+        read_timeout_seconds = 3
+
+    PK = UnicodeAttribute(hash_key=True)
+    SK = UnicodeAttribute(range_key=True)
+    GSI1PK = UnicodeAttribute(null=True)
+    GSI1SK = UnicodeAttribute(null=True)
+    GSI2PK = UnicodeAttribute(null=True)
+    GSI2SK = UnicodeAttribute(null=True)
+    kind = DiscriminatorAttribute()
+    due = Due()
+    lists = Lists()
+
+    entity: ClassVar[type]
+    keys: ClassVar[dict[str, str]]
+    written_once: ClassVar[bool] = False  # never changed, so a second write of it means a race
+
+    @classmethod
+    def of(cls, entity: Any) -> Record:
+        """The record that stores ``entity``, with its keys filled in from the templates.
+
+        What equals the entity's default is left out: a smaller item costs less.
+        """
+        record_class = RECORD_OF[type(entity)]
+        values = {
+            _attribute(f.name): getattr(entity, f.name)
+            for f in fields(entity)
+            if f.default is MISSING or getattr(entity, f.name) != f.default
+        }
+        values |= record_class.filled_keys(entity)
+        return record_class(**values)
+
+    @classmethod
+    def key_of(cls, entity: Any) -> tuple[str, str]:
+        """The primary key under which ``entity`` lies."""
+        keys = RECORD_OF[type(entity)].filled_keys(entity)
+        return keys["PK"], keys["SK"]
+
+    def to_entity(self) -> Any:
+        """The entity that this record stores."""
+        values = ((f.name, getattr(self, _attribute(f.name))) for f in fields(self.entity))
+        return self.entity(**{name: value for name, value in values if value is not None})
+
+    @classmethod
+    def filled_keys(cls, entity: Any) -> dict[str, str]:
+        """The keys of ``entity`` from the templates; an index that has no value for it is left out."""
+        filled = {key: _fill(template, entity) for key, template in cls.keys.items()}
+        return {key: text for key, text in filled.items() if text is not None}
+
+
+def _attribute(field: str) -> str:
+    """The attribute of a field; ``kind`` is taken by the kind of record."""
+    return "price_kind" if field == "kind" else field
+
+
+def _fill(template: str, entity: Any) -> str | None:
+    """A key from its template; ``None`` where the entity has no value for it, so an index skips the item."""
+    parts: dict[str, Any] = {}
+    for name in re.findall(r"{(\w+)", template):
+        value = shard(entity.account_id) if name == "shard" else getattr(entity, name)
+        if value is None:
+            return None
+        parts[name] = instant(value) if isinstance(value, datetime) else value
+    return template.format(**parts)
+
+
+class AccountRecord(Record, discriminator="account"):
+    """A customer of the seller."""
+
+    entity = Account
+    keys: ClassVar = {"PK": "ACCOUNT#{id}", "SK": "ACCOUNT"}
+    version = VersionAttribute()
+    id = UnicodeAttribute()
+    seller = UnicodeAttribute()
+    name = UnicodeAttribute()
+    currency = UnicodeAttribute()
+    billing_contacts: DataAttribute[tuple[str, ...]] = DataAttribute(tuple[str, ...], null=True)
+    customer = UnicodeAttribute(null=True)
+    customer_asked_at = InstantAttribute(null=True)
+    payment_method = UnicodeAttribute(null=True)
+
+
+class SellerEntityRecord(Record, discriminator="seller_entity"):
+    """A company of the seller: zone, currency, policies."""
+
+    entity = SellerEntity
+    keys: ClassVar = {"PK": "SELLER", "SK": "ENTITY#{id}#"}
+    version = VersionAttribute()
+    id = UnicodeAttribute()
+    name = UnicodeAttribute()
+    timezone = UnicodeAttribute()
+    currency = UnicodeAttribute()
+    address = UnicodeAttribute(null=True)
+    billing_mailbox = UnicodeAttribute(null=True)
+    retry_days: DataAttribute[tuple[int, ...]] = DataAttribute(tuple[int, ...], null=True)
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogHead:
+    """What is sold at present: products, seat types and the ids of the prices. Publishing moves this one record."""
+
+    products: tuple[Product, ...]
+    seat_types: tuple[SeatType, ...]
+    prices: tuple[str, ...]
+    version: int = 0
+
+
+class CatalogRecord(Record, discriminator="catalog"):
+    """The head of the catalogue; its version tells warm functions whether they know it already."""
+
+    entity = CatalogHead
+    keys: ClassVar = {"PK": "CATALOG", "SK": "CATALOG"}
+    version = VersionAttribute()
+    products: DataAttribute[tuple[Product, ...]] = DataAttribute(tuple[Product, ...])
+    seat_types: DataAttribute[tuple[SeatType, ...]] = DataAttribute(tuple[SeatType, ...])
+    prices: DataAttribute[tuple[str, ...]] = DataAttribute(tuple[str, ...])
+
+
+class PriceRecord(Record, discriminator="price"):
+    """A price, for good: another amount is another price."""
+
+    entity = Price
+    keys: ClassVar = {"PK": "CATALOG", "SK": "PRICE#{id}#"}
+    written_once = True
+    id = UnicodeAttribute()
+    product = UnicodeAttribute()
+    price_kind = WordAttribute(Kind)
+    amount = UnicodeAttribute(null=True)
+    name = UnicodeAttribute(null=True)
+    edition = UnicodeAttribute(null=True)
+    interval = WordAttribute(Interval, null=True)
+    currency = UnicodeAttribute(null=True)
+    term = WordAttribute(Interval, null=True)
+    seat_type = UnicodeAttribute(null=True)
+    included_seats = NumberAttribute(null=True)
+    included_contacts = NumberAttribute(null=True)
+    tiers: DataAttribute[tuple[Tier, ...]] = DataAttribute(tuple[Tier, ...], null=True)
+    step: DataAttribute[Tier] = DataAttribute(Tier, null=True)
+    legacy = BooleanAttribute(null=True)
+
+
+class PaymentMethodRecord(Record, discriminator="payment_method"):
+    """A saved way to pay: ids, brand and last four digits."""
+
+    entity = PaymentMethod
+    keys: ClassVar = {"PK": "ACCOUNT#{account_id}", "SK": "METHOD#{id}"}
+    account_id = UnicodeAttribute()
+    id = UnicodeAttribute()
+    type = UnicodeAttribute()
+    brand = UnicodeAttribute(null=True)
+    last4 = UnicodeAttribute(null=True)
+    expires = UnicodeAttribute(null=True)
+
+
+class CheckoutRecord(Record, discriminator="checkout"):
+    """What is being bought; in the due index until it is paid or given up."""
+
+    entity = Checkout
+    keys: ClassVar = {
+        "PK": "ACCOUNT#{account_id}",
+        "SK": "CHECKOUT#{id}#",
+        "GSI1PK": "DUE#collection#{shard}",
+        "GSI1SK": "{due_at}#{account_id}#{id}",
+    }
+    version = VersionAttribute()
+    account_id = UnicodeAttribute()
+    id = UnicodeAttribute()
+    status = WordAttribute(CheckoutStatus)
+    on = DateAttribute()
+    subscriptions: DataAttribute[tuple[Subscription, ...]] = DataAttribute(tuple[Subscription, ...])
+    invoice_id = UnicodeAttribute(null=True)
+    expires_at = InstantAttribute(attr_name="open_until")
+
+
+class SubscriptionRecord(Record, discriminator="subscription"):
+    """The aggregate: whatever changes below it bumps its version."""
+
+    entity = Subscription
+    keys: ClassVar = {
+        "PK": "ACCOUNT#{account_id}",
+        "SK": "SUB#{id}#",
+        "GSI1PK": "DUE#rollover#{shard}",
+        "GSI1SK": "{due_at}#{account_id}#{id}",
+        "GSI2PK": "SUBS#{status}#{shard}",
+        "GSI2SK": "{account_id}#{id}",
+    }
+    version = VersionAttribute()
+    account_id = UnicodeAttribute()
+    id = UnicodeAttribute()
+    seller = UnicodeAttribute()
+    timezone = UnicodeAttribute()
+    currency = UnicodeAttribute()
+    status = WordAttribute(Status)
+    anchor = DateAttribute()
+    interval = WordAttribute(Interval)
+    term = WordAttribute(Interval)
+    items: DataAttribute[tuple[SubscriptionItem, ...]] = DataAttribute(tuple[SubscriptionItem, ...])
+    payments = NumberAttribute(null=True)
+    customer = UnicodeAttribute(null=True)
+    payment_method = UnicodeAttribute(null=True)
+    billed = NumberAttribute(null=True)
+    seq = NumberAttribute(null=True)
+    unpaid = NumberAttribute(null=True)
+    failures = NumberAttribute(null=True)
+    retry_at = InstantAttribute(null=True)
+    error = UnicodeAttribute(null=True)
+
+
+class PendingInvoiceItemRecord(Record, discriminator="pending_invoice_item"):
+    """Owed already, waiting for the next invoice; loaded with its subscription in one query."""
+
+    entity = PendingInvoiceItem
+    keys: ClassVar = {"PK": "ACCOUNT#{account_id}", "SK": "SUB#{subscription_id}#ITEM#{price}#{day}"}
+    account_id = UnicodeAttribute()
+    subscription_id = UnicodeAttribute()
+    price = UnicodeAttribute()
+    price_kind = UnicodeAttribute()
+    name = UnicodeAttribute()
+    unit = MoneyAttribute()
+    quantity = NumberAttribute()
+    period = PeriodAttribute(null=True)
+    whole = PeriodAttribute(null=True)
+    day = DateAttribute(null=True)
+
+
+class InvoiceRecord(Record, discriminator="invoice"):
+    """What is owed, with its lines and the live attempt to collect it."""
+
+    entity = Invoice
+    keys: ClassVar = {
+        "PK": "ACCOUNT#{account_id}",
+        "SK": "INVOICE#{id}#",
+        "GSI1PK": "DUE#collection#{shard}",
+        "GSI1SK": "{due_at}#{account_id}#{id}",
+    }
+    version = VersionAttribute()
+    account_id = UnicodeAttribute()
+    id = UnicodeAttribute()
+    seller = UnicodeAttribute()
+    date = DateAttribute()
+    currency = UnicodeAttribute()
+    lines: DataAttribute[tuple[InvoiceLine, ...]] = DataAttribute(tuple[InvoiceLine, ...])
+    status = WordAttribute(InvoiceStatus, null=True)
+    subscription_id = UnicodeAttribute(null=True)
+    checkout_id = UnicodeAttribute(null=True)
+    attempt: DataAttribute[Attempt] = DataAttribute(Attempt, null=True)
+    due_at = InstantAttribute(null=True)
+    past_due = BooleanAttribute(null=True)
+    paid_at = InstantAttribute(null=True)
+    failures = NumberAttribute(null=True)
+    error = UnicodeAttribute(null=True)
+
+
+class PastAttemptRecord(Record, discriminator="past_attempt"):
+    """How an attempt ended that did not succeed."""
+
+    entity = PastAttempt
+    keys: ClassVar = {"PK": "ACCOUNT#{account_id}", "SK": "INVOICE#{invoice_id}#ATTEMPT#{n:02}"}
+    written_once = True
+    account_id = UnicodeAttribute()
+    invoice_id = UnicodeAttribute()
+    n = NumberAttribute()
+    state = WordAttribute(AttemptState)
+    at = InstantAttribute()
+    payment_intent = UnicodeAttribute(null=True)
+    charge = UnicodeAttribute(null=True)
+    error = UnicodeAttribute(null=True)
+    message = UnicodeAttribute(null=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The events of one commit, in their order: ``[{"type": …, "data": …}, …]``."""
+
+    account_id: str
+    id: str
+    at: datetime
+    events: list[dict[str, Any]]
+
+
+class EventRecord(Record, discriminator="event"):
+    """Audit trail and outbox in one: written with the change, published by the table's stream."""
+
+    entity = Entry
+    keys: ClassVar = {"PK": "ACCOUNT#{account_id}", "SK": "EVENT#{at}#{id}"}
+    written_once = True
+    account_id = UnicodeAttribute()
+    id = UnicodeAttribute()
+    at = InstantAttribute()
+    events = JSONAttribute()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request was answered: kept under its idempotency key, with a digest of what was asked."""
+
+    scope: str
+    key: str
+    request: str
+    answer: Any
+    expires_at: datetime
+
+
+class AnswerRecord(Record, discriminator="idempotency"):
+    """The answer to a request that was carried out, kept for a week."""
+
+    entity = Answer
+    keys: ClassVar = {"PK": "IDEMPOTENCY#{scope}#{key}", "SK": "IDEMPOTENCY"}
+    scope = UnicodeAttribute()
+    key = UnicodeAttribute()
+    request = UnicodeAttribute()
+    answer = JSONAttribute()
+    expires_at = TTLAttribute()
+
+
+RECORD_OF: dict[type, type[Record]] = {cls.entity: cls for cls in Record.__subclasses__()}

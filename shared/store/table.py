@@ -1,0 +1,95 @@
+"""Committing what a decision changes: all of it, or nothing."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import NAMESPACE_OID, uuid5
+
+from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.transactions import TransactWrite
+
+from shared.domain.changes import Changes, Event
+from shared.domain.errors import Conflict
+from shared.store.records import Answer, AnswerRecord, Entry, Record
+
+TRANSACTION_LIMIT = 100  # of DynamoDB
+KEPT = timedelta(days=7)
+
+
+class Stale(Conflict):
+    """Someone else changed the data first: load again and decide again."""
+
+    code = "busy"
+
+
+class Once(NamedTuple):
+    """The idempotency key of a request in its scope, a digest of the request, and the answer to it."""
+
+    scope: str
+    key: str
+    request: str
+    answer: Any
+
+
+def commit(changes: Changes, now: datetime, once: Once | None = None) -> None:
+    """Write all of ``changes``, their events and the answer of the request, or nothing.
+
+    Puts carry the version that was read, so a concurrent writer makes this
+    raise ``Stale`` instead of losing an update. New items must not exist yet.
+    """
+    puts = [Record.of(entity) for entity in changes.put]
+    if changes.events:
+        puts.append(Record.of(_entry(changes, now, once)))
+    if once:
+        puts.append(Record.of(Answer(*once, now + KEPT)))
+    deletes = [Record.of(entity) for entity in changes.delete]
+    checks = [Record.of(entity) for entity in changes.check]
+    assert 0 < len(puts) + len(deletes) + len(checks) <= TRANSACTION_LIMIT
+    try:
+        with TransactWrite(connection=Record._get_connection().connection) as transaction:  # noqa: SLF001
+            for record in puts:
+                transaction.save(record, condition=_unless_there(record, now))
+            for record in deletes:
+                transaction.delete(record, condition=Record.PK.exists())
+            for record in checks:
+                condition = Record.PK.exists() & (type(record).version == record.version)  # type: ignore[attr-defined]
+                transaction.condition_check(type(record), record.PK, record.SK, condition)
+    except TransactWriteError as error:
+        if _lost_a_race(error):
+            raise Stale("Others are changing the same things right now. Please try again.") from error
+        raise
+
+
+def _unless_there(record: Record, now: datetime) -> Condition | None:
+    """What is written once must not be there yet; an answer that has expired does not count."""
+    if isinstance(record, AnswerRecord):
+        absent: Condition = Record.PK.does_not_exist() | (AnswerRecord.expires_at <= now)
+        return absent
+    return Record.PK.does_not_exist() if record.written_once else None
+
+
+def _lost_a_race(error: TransactWriteError) -> bool:
+    codes = {reason.code for reason in error.cancellation_reasons if reason}
+    return bool(codes & {"ConditionalCheckFailed", "TransactionConflict"})
+
+
+def _entry(changes: Changes, now: datetime, once: Once | None) -> Entry:
+    """The events of a commit as one item, its id from the request's key or from what was written."""
+    [account_id] = {event.account_id for event in changes.events}
+    seed = f"{once.scope}/{once.key}" if once else _seed(changes)
+    events = [{"type": event.type, "data": event.data} for event in changes.events]
+    return Entry(account_id, str(uuid5(NAMESPACE_OID, seed)), now, events)
+
+
+def _seed(changes: Changes) -> str:
+    """The same for whoever decides the same from the same versions."""
+    written = [(*Record.key_of(entity), getattr(entity, "version", 0)) for entity in changes.put]
+    return json.dumps(written)
+
+
+def events_of(entry: Entry) -> list[Event]:
+    """The events of one commit, in their order."""
+    return [Event(entry.account_id, event["type"], event["data"]) for event in entry.events]
