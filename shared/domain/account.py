@@ -65,6 +65,13 @@ class PaymentMethod:
     expires: str | None = None  # "2030-04"
 
 
+def check_seller_change(before: SellerEntity | None, after: SellerEntity) -> None:
+    """A seller entity keeps its zone and currency: the days and the bills of its accounts hang on them."""
+    if before and (before.timezone, before.currency) != (after.timezone, after.currency):
+        sentence = f"A seller entity keeps its timezone ({before.timezone}) and currency ({before.currency})."
+        raise Conflict(sentence, code="seller_fixed")
+
+
 def changed(before: Account | None, after: Account) -> Account:
     """``after`` with what an account keeps for good: its seller entity, its currency, what Stripe knows of it."""
     if before is None:

@@ -8,7 +8,7 @@ catalogue touches nobody who bought before.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -175,6 +175,11 @@ def check(catalog: Catalog) -> None:
     _demand(len(catalog.prices) <= MOST_PRICES, ("prices",), f"A catalogue holds at most {MOST_PRICES} prices.")
     for price in catalog.prices:
         _check_price(price, products, seat_types)
+
+
+def terms_of(price: Price) -> Price:
+    """What can never change of a price: all of it but whether it is still sold to everybody."""
+    return replace(price, legacy=False)
 
 
 def _check_price(price: Price, products: dict[str, Product], seat_types: set[str]) -> None:

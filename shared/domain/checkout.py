@@ -27,6 +27,7 @@ from shared.domain.subscription import (
 )
 
 MOST_GROUPS = 10
+MOST_SUBSCRIPTIONS = 80
 MOST_PAYMENTS = 1200
 LATEST_START = timedelta(days=2 * 366)
 OPEN_FOR = timedelta(hours=24)
@@ -132,6 +133,13 @@ def offer(
         expires_at=now + OPEN_FOR,
     )
     return Offer(checkout, bill)
+
+
+def check_room(checkout: Checkout, alive: int) -> None:
+    """Refuse what would give an account more subscriptions than one transaction can move."""
+    if alive + len(checkout.subscriptions) > MOST_SUBSCRIPTIONS:
+        sentence = f"An account has at most {MOST_SUBSCRIPTIONS} subscriptions at a time."
+        raise Conflict(sentence, code="too_many_subscriptions")
 
 
 def begin(account: Account, made: Offer, now: datetime) -> Changes:

@@ -42,6 +42,8 @@ QUIET = timedelta(hours=1)
 """How much longer a request may still be on its way before it is held never to have arrived."""
 POLL = timedelta(hours=6)
 ACTION_WAIT = timedelta(days=3)
+BACK_OFF = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
+"""How long what keeps failing is left alone, longer each time."""
 ALARM_AGAIN = timedelta(days=1)
 HARD_DECLINES = frozenset({
     "lost_card", "stolen_card", "pickup_card", "restricted_card", "revocation_of_authorization",
@@ -201,7 +203,8 @@ def learned(invoice: Invoice, payment: Payment | None, now: datetime, retry_days
     customer and invoice are those that were frozen.
     """
     if invoice.settled or invoice.attempt is None:
-        return Changes()
+        lost = payment and payment.status == "succeeded" and invoice.status is not InvoiceStatus.PAID
+        return _captured_after_all(invoice, payment.id) if payment and lost else Changes()
     if payment is None:
         return _not_found(invoice, now)
     if payment.status != "succeeded" and invoice.attempt.payment_intent not in (None, payment.id):
@@ -210,6 +213,29 @@ def learned(invoice: Invoice, payment: Payment | None, now: datetime, retry_days
         return _alarm(invoice, "payment_mismatch", f"{payment.id} is not what was asked for", now)
     handle = _MEANING[payment.status]
     return handle(_with(invoice, payment), payment, now, retry_days)
+
+
+def refused(invoice: Invoice, code: str, message: str, now: datetime) -> Changes:
+    """Stripe will never do this as asked, so nothing was charged: it waits for its payer."""
+    attempt = _live(invoice)
+    said = Payment(
+        id=attempt.payment_intent or "",
+        status="requires_payment_method",
+        amount=attempt.amount,
+        currency=invoice.currency.lower(),
+        customer=attempt.customer,
+        account_id=invoice.account_id,
+        invoice_id=invoice.id,
+        charge=attempt.charge,
+        error=code,
+        message=message,
+    )
+    return _declined(invoice, said, now, ())
+
+
+def never_arrived(invoice: Invoice, now: datetime) -> bool:
+    """Whether a request that nothing came of is too old to have any effect still."""
+    return now - _live(invoice).t0 >= SAFE + QUIET
 
 
 def standing(before: Invoice, after: Invoice, subscription: Subscription) -> Changes:
@@ -226,6 +252,15 @@ def standing(before: Invoice, after: Invoice, subscription: Subscription) -> Cha
         status = Status.ACTIVE
         events = (Event(subscription.account_id, "subscription.recovered", data),)
     return Changes(put=(replace(subscription, unpaid=unpaid, status=status),), events=events)
+
+
+def postpone(invoice: Invoice, error: str, now: datetime) -> Changes:
+    """Move an invoice that keeps failing out of the way (1 h, 6 h, 1 d) and raise one alarm."""
+    delay = BACK_OFF[min(invoice.failures, len(BACK_OFF) - 1)]
+    put_off = replace(invoice, failures=invoice.failures + 1, due_at=now + delay, error=error[:200])
+    data = {"code": "collection_failed", "invoice": invoice.id, "what": error[:200]}
+    events = () if invoice.failures else (Event(invoice.account_id, "alarm.raised", data),)
+    return Changes(put=(put_off,), events=events)
 
 
 def void(invoice: Invoice) -> Changes:
@@ -335,11 +370,20 @@ def _not_found(invoice: Invoice, now: datetime) -> Changes:
     attempt = _live(invoice)
     if attempt.state is not AttemptState.INTENT or not (attempt.look or now - attempt.t0 >= SAFE):
         return Changes()
-    certain = attempt.t0 + SAFE + QUIET
-    if now < certain:
+    if not never_arrived(invoice, now):
+        certain = attempt.t0 + SAFE + QUIET
         return Changes(put=(replace(invoice, due_at=certain),)) if invoice.due_at != certain else Changes()
     following = replace(attempt, n=attempt.n + 1, t0=now, look=False)
     return Changes(put=(replace(invoice, attempt=following, due_at=now), _past(invoice, now)))
+
+
+def _captured_after_all(invoice: Invoice, payment_id: str) -> Changes:
+    """Money came in for an invoice that was given up: nothing may hide that."""
+    if invoice.error == "captured_after_all":
+        return Changes()
+    data = {"code": "captured_after_all", "invoice": invoice.id, "what": f"{payment_id} succeeded"}
+    event = Event(invoice.account_id, "alarm.raised", data)
+    return Changes(put=(replace(invoice, error="captured_after_all"),), events=(event,))
 
 
 def _alarm(invoice: Invoice, code: str, what: str, now: datetime) -> Changes:

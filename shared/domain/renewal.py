@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from shared.domain import collection, invoice
 from shared.domain.changes import Changes, Event
@@ -11,7 +11,6 @@ from shared.domain.periods import local_day, nth_period
 from shared.domain.subscription import Book, Status, Subscription
 
 MOST_PERIODS_BEHIND = 36
-BACK_OFF = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
 
 
 def step(book: Book, now: datetime) -> Changes | None:
@@ -42,7 +41,7 @@ def up_to_date(book: Book, now: datetime) -> Book:
 
 def postpone(subscription: Subscription, error: str, now: datetime) -> Changes:
     """Move a subscription that keeps failing out of the way (1 h, 6 h, 1 d) and raise one alarm."""
-    delay = BACK_OFF[min(subscription.failures, len(BACK_OFF) - 1)]
+    delay = collection.BACK_OFF[min(subscription.failures, len(collection.BACK_OFF) - 1)]
     put_off = replace(subscription, failures=subscription.failures + 1, retry_at=now + delay, error=error[:200])
     data = {"code": "renewal_failed", "subscription": subscription.id, "what": error[:200]}
     events = () if subscription.failures else (Event(subscription.account_id, "alarm.raised", data),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -75,6 +76,16 @@ def subscriptions(account_id: str, limit: int = MOST_LISTED, cursor: str | None 
     return _list(SubscriptionRecord, f"ACCOUNT#{account_id}", "SUB#", limit, cursor)
 
 
+def alive_subscriptions(account_id: str) -> list[Subscription]:
+    """AP3: all subscriptions of an account that will still be billed."""
+    page = subscriptions(account_id)
+    found: list[Subscription] = list(page.items)
+    while page.cursor:
+        page = subscriptions(account_id, cursor=page.cursor)
+        found += page.items
+    return [subscription for subscription in found if subscription.alive]
+
+
 def invoices(account_id: str, limit: int = MOST_LISTED, cursor: str | None = None) -> Page:
     """AP4: the invoices of an account, in the order of their numbers."""
     return _list(InvoiceRecord, f"ACCOUNT#{account_id}", "INVOICE#", limit, cursor)
@@ -99,7 +110,7 @@ def catalog() -> Catalog:
         return Catalog()
     if _Known.catalog is None or _Known.catalog.version != head.version:
         sold = published_prices()
-        prices = tuple(sold[price_id] for price_id in head.prices)
+        prices = tuple(replace(sold[price_id], legacy=price_id in head.legacy) for price_id in head.prices)
         _Known.catalog = Catalog(head.products, head.seat_types, prices, head.version)
     return _Known.catalog
 

@@ -188,6 +188,7 @@ class CatalogHead:
     products: tuple[Product, ...]
     seat_types: tuple[SeatType, ...]
     prices: tuple[str, ...]
+    legacy: tuple[str, ...] = ()  # those that are for whoever has them only
     version: int = 0
 
 
@@ -200,6 +201,7 @@ class CatalogRecord(Record, discriminator="catalog"):
     products: DataAttribute[tuple[Product, ...]] = DataAttribute(tuple[Product, ...])
     seat_types: DataAttribute[tuple[SeatType, ...]] = DataAttribute(tuple[SeatType, ...])
     prices: DataAttribute[tuple[str, ...]] = DataAttribute(tuple[str, ...])
+    legacy: DataAttribute[tuple[str, ...]] = DataAttribute(tuple[str, ...], null=True)
 
 
 class PriceRecord(Record, discriminator="price"):
@@ -222,7 +224,7 @@ class PriceRecord(Record, discriminator="price"):
     included_contacts = NumberAttribute(null=True)
     tiers: DataAttribute[tuple[Tier, ...]] = DataAttribute(tuple[Tier, ...], null=True)
     step: DataAttribute[Tier] = DataAttribute(Tier, null=True)
-    legacy = BooleanAttribute(null=True)
+    legacy = BooleanAttribute(null=True)  # stands on the head: the one thing about a price that may change
 
 
 class PaymentMethodRecord(Record, discriminator="payment_method"):

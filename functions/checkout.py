@@ -1,0 +1,123 @@
+"""Checkout: buying line items, paid at once, and saving a way to pay."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from shared import payments
+from shared.domain import checkout as checkouts
+from shared.domain.account import Account
+from shared.domain.catalog import Catalog
+from shared.domain.changes import Changes
+from shared.domain.checkout import LineItem, Offer
+from shared.domain.errors import Conflict
+from shared.edge import collect, views
+from shared.edge.api import Api, Decision, Unavailable, entry_point
+from shared.edge.schemas import BuyItems, SaveMethod
+from shared.store import queries
+
+api = Api()
+
+
+@api.serve("POST /v1/accounts/{account}/checkout/preview")
+def preview_checkout(account: str) -> dict[str, Any]:
+    """What buying these items starts, and what is due at once. Nothing is bought."""
+    return views.offer(_offer(queries.account(account), api.body(BuyItems), "co_preview"))
+
+
+@api.serve("POST /v1/accounts/{account}/checkout")
+def open_checkout(account: str) -> tuple[dict[str, Any], int]:
+    """Buy line items: one first invoice, one payment, a subscription for each group of equal terms (R71).
+
+    With a saved method it is charged at once and the subscriptions are there;
+    without one the payer confirms with the client secret, and they start then.
+    """
+    wanted = api.body(BuyItems)
+    checkout_id = api.request_id("co", account)
+
+    def decide() -> Decision:
+        buyer = queries.account(account)
+        made = _offer(buyer, wanted, checkout_id)
+        api.expect(wanted.expect_amount, made.due_now)
+        if made.invoice is None and buyer.payment_method is None:
+            sentence = "Nothing is due now, so a way to pay must be saved first: POST …/payment-method."
+            raise Conflict(sentence, code="payment_method_required")
+        buyer = _known_to_stripe(buyer)
+        return Decision(checkouts.begin(buyer, made, api.now), {"checkout": checkout_id})
+
+    # The stored answer is the id: a replay shows the checkout as it stands then (DESIGN 6).
+    opened = api.once(account, decide)["checkout"]
+    return _standing(account, opened, drive=True), 201
+
+
+@api.serve("GET /v1/accounts/{account}/checkout/{checkout}")
+def get_checkout(account: str, checkout: str) -> dict[str, Any]:
+    """A checkout as it stands."""
+    return _standing(account, checkout, drive=False)
+
+
+@api.serve("POST /v1/accounts/{account}/payment-method")
+def save_payment_method(account: str) -> tuple[dict[str, Any], int]:
+    """Save a way to pay: at once where Stripe's id of it is named, else by the payer with the client secret."""
+    wanted = api.body(SaveMethod)
+    request = api.request_id("seti", account)
+
+    def decide() -> Decision:
+        buyer = _known_to_stripe(queries.account(account))
+        try:
+            setup = payments.save_method(buyer, wanted.payment_method, f"{account}:{request}")
+            saved = setup.payment_method if setup.status == "succeeded" else None
+            method = payments.method(account, saved) if saved else None
+        except (payments.NoAnswer, payments.Unclear) as error:
+            raise Unavailable("Stripe does not answer. Please send the same request again.") from error
+        answer = {
+            "setup_intent": setup.id,
+            "status": setup.status,
+            "client_secret": setup.client_secret,
+            "payment_method": views.payment_method(method) if method else None,
+        }
+        return Decision(collect.method_saved(buyer, method) if method else Changes(), answer)
+
+    return api.once(account, decide), 201
+
+
+def _offer(buyer: Account, wanted: BuyItems, checkout_id: str) -> Offer:
+    sold = queries.catalog()
+    made = checkouts.offer(buyer, queries.seller(buyer.seller), _lines(wanted, sold), checkout_id, api.now)
+    checkouts.check_room(made.checkout, len(queries.alive_subscriptions(buyer.id)))
+    return made
+
+
+def _lines(wanted: BuyItems, sold: Catalog) -> list[LineItem]:
+    return [
+        LineItem(sold.price(item.price), item.quantity, item.term, item.payments, item.starts_on)
+        for item in wanted.items
+    ]
+
+
+def _known_to_stripe(buyer: Account) -> Account:
+    try:
+        return collect.customer_of(buyer)
+    except (payments.NoAnswer, payments.Unclear) as error:
+        raise Unavailable("Stripe does not answer. Please send the same request again.") from error
+
+
+def _standing(account: str, checkout_id: str, *, drive: bool) -> dict[str, Any]:
+    found = queries.checkout(account, checkout_id)
+    if found.invoice_id is None:
+        return views.checkout(found, None, None)
+    if drive:
+        with suppress(payments.NoAnswer):  # what became of it is not known yet: the timer brings it up again
+            collect.collect(account, found.invoice_id)
+        found = queries.checkout(account, checkout_id)
+    assert found.invoice_id
+    bill = queries.invoice(account, found.invoice_id)
+    secret = None
+    if found.due_at and bill.attempt and bill.attempt.payment_intent:
+        with suppress(payments.NoAnswer):
+            secret = payments.get(bill.attempt.payment_intent).client_secret
+    return views.checkout(found, bill, secret)
+
+
+handler = entry_point(api)

@@ -1,0 +1,55 @@
+"""What Stripe says by itself: a payment succeeded or failed, a way to pay was saved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared import payments
+from shared.domain.errors import Invalid, NotFound
+from shared.edge import clock, collect
+from shared.edge.api import Api, Unavailable, entry_point
+from shared.edge.telemetry import logger
+from shared.store import queries
+
+api = Api()
+
+
+@api.serve("POST /v1/stripe/webhook")
+def receive() -> dict[str, Any]:
+    """Apply a success as it stands; of anything else ask Stripe how things are now (C5).
+
+    Messages come twice, late and out of order; each is safe to apply again. One
+    that concerns nothing of ours is taken note of and answered 200, so that
+    Stripe does not send it for three days.
+    """
+    signature = api.current_event.headers.get("stripe-signature")
+    if not signature:
+        raise Invalid("The Stripe-Signature header is missing.", code="invalid_signature")
+    said = payments.webhook(api.current_event.decoded_body or "", signature, clock.now())
+    try:
+        if said.type.startswith("payment_intent."):
+            _payment(said)
+        elif said.type == "setup_intent.succeeded":
+            _saved(said)
+    except NotFound as unknown:
+        logger.info("not ours", type=said.type, reason=unknown.code)
+    except (payments.NoAnswer, payments.Unclear) as error:
+        raise Unavailable("Stripe does not answer. Please send this again.") from error
+    return {"received": True}
+
+
+def _payment(said: payments.Webhook) -> None:
+    payment = payments.payment_of(said.object)
+    if not payment.invoice_id:
+        return
+    if payment.status != "succeeded":
+        payment = payments.get(payment.id)
+    collect.learn(payment.account_id, payment.invoice_id, payment)
+
+
+def _saved(said: payments.Webhook) -> None:
+    account = queries.account((said.object.get("metadata") or {}).get("account", ""))
+    collect.save_method(account, str(said.object["payment_method"]))
+
+
+handler = entry_point(api)

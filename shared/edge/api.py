@@ -1,0 +1,235 @@
+"""HTTP at the edge: who asks, when, what for, and how a refusal reads on the wire."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from botocore.exceptions import BotoCoreError, ClientError
+from pynamodb.exceptions import PynamoDBException
+
+from shared.domain.changes import Changes
+from shared.domain.errors import BillingError, Conflict, Forbidden, Invalid, NotFound
+from shared.domain.money import Money
+from shared.edge import clock
+from shared.edge.permissions import PERMISSIONS, STAFF, UNSIGNED, allowed
+from shared.edge.telemetry import logger, metrics, record
+from shared.store import queries, table
+
+T = TypeVar("T")
+LARGEST_BODY = 64 * 1024
+LARGEST_CATALOG = 1024 * 1024
+ATTEMPTS = 10
+SELLER = "seller"
+"""The scope of idempotency keys of requests that concern no account."""
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class Malformed(BillingError):
+    """The body cannot even be read."""
+
+    code = "malformed_json"
+
+
+class TooLarge(BillingError):
+    """The body is larger than any request needs."""
+
+    code = "body_too_large"
+
+
+class Unavailable(BillingError):
+    """Something that is needed does not answer; nothing was lost, the same request may be sent again."""
+
+    code = "unavailable"
+
+
+STATUS: dict[type[BillingError], int] = {
+    Malformed: 400,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    TooLarge: 413,
+    Invalid: 422,
+    Unavailable: 503,
+}
+
+
+class Decision(NamedTuple):
+    """What a request changes, and what it is answered once that is committed."""
+
+    changes: Changes
+    answer: Any
+
+
+class Api(APIGatewayHttpResolver):
+    """The routes of one function. Each handler may rely on its caller being allowed to call it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.exception_handler(BillingError)(_problem)
+        self.exception_handler([PynamoDBException, BotoCoreError, ClientError])(_unavailable)
+        self.exception_handler(Exception)(_unexpected)
+        self.not_found(_no_route)
+
+    def serve(self, route: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Serve a route of the permission table: ``@api.serve("GET /v1/accounts/{account}")``."""
+        method, path = route.split(" ")
+        needs = None if route in UNSIGNED else PERMISSIONS[route]
+
+        def register(handle: Callable[..., Any]) -> Callable[..., Any]:
+            @functools.wraps(handle)
+            def guarded(**parts: str) -> Any:
+                self._check(needs, parts)
+                return handle(**parts)
+
+            self.route(re.sub(r"{(\w+)}", r"<\1>", path), method)(guarded)
+            return handle
+
+        return register
+
+    @property
+    def now(self) -> datetime:
+        """When the request arrived. Time is part of the input, never asked of the machine.
+
+        API Gateway counts milliseconds; ``sam local start-api`` counts seconds.
+        """
+        epoch = self.current_event["requestContext"]["timeEpoch"]
+        return datetime.fromtimestamp(epoch / 1000 if epoch > 10**11 else epoch, UTC)
+
+    def body(self, schema: type[T], largest: int = LARGEST_BODY) -> T:
+        """The body of the request, checked against ``schema``; no body is an empty one."""
+        text = self.current_event.decoded_body or "{}"
+        if len(text) > largest:
+            raise TooLarge(f"The body is larger than {largest // 1024} KB.")
+        try:
+            return msgspec.json.decode(text, type=schema)
+        except msgspec.ValidationError as error:
+            what, _, where = str(error).partition(" - at `$.")
+            path = tuple(re.findall(r"[^.\[\]`]+", where))
+            raise Invalid(f"The body does not fit: {what}.", code="invalid_body", path=path) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Malformed(f"The body is not JSON: {error}.") from None
+
+    def listing(self) -> tuple[int, str | None]:
+        """The ``limit`` (at most 100) and ``cursor`` of a list."""
+        asked = self.current_event.get_query_string_value("limit", str(queries.MOST_LISTED))
+        if not (asked or "").isdecimal() or not 1 <= int(asked or 0) <= queries.MOST_LISTED:
+            raise Invalid(f"The limit is a number from 1 to {queries.MOST_LISTED}.", code="invalid_limit")
+        return int(asked), self.current_event.get_query_string_value("cursor")
+
+    @staticmethod
+    def expect(shown: str | None, amount: Money) -> None:
+        """Refuse a price that is not the one the caller was shown."""
+        if shown is not None and Money.parse(shown, amount.currency) != amount:
+            raise Conflict(f"The price is {amount}, not {shown}. Nothing was bought.", code="price_changed")
+
+    def request_id(self, prefix: str, scope: str) -> str:
+        """An id for what this request makes: the same however often the request is decided."""
+        seed = f"{scope}/{self._key()}/{self.now.isoformat()}"
+        return f"{prefix}_{hashlib.sha256(seed.encode()).hexdigest()[:16]}"
+
+    def once(self, scope: str, decide: Callable[[], Decision]) -> Any:
+        """Decide and commit, at most once per Idempotency-Key; give the first answer again after that.
+
+        A POST must bear a key. Whoever loses a race decides again on what is there then.
+        """
+        key = self._key() if self.current_event.http_method == "POST" else self._header("idempotency-key")
+        for attempt in range(ATTEMPTS):
+            if key and (earlier := queries.answered(scope, key, self.now)):
+                if earlier.request != self._digest:
+                    raise Invalid("This Idempotency-Key was used for another request.", code="idempotency_key_reused")
+                return earlier.answer
+            try:
+                changes, answer = decide()
+                once = table.Once(scope, key, self._digest, answer) if key else None
+                if once or changes.put or changes.delete:
+                    table.commit(changes, self.now, once)
+            except table.Stale:
+                clock.pause(attempt)
+                continue
+            record(changes.events)
+            return answer
+        raise table.Stale("Others are changing the same things right now. Please try again.")
+
+    @property
+    def _digest(self) -> str:
+        event = self.current_event
+        request = f"{event.http_method} {event.path}\n{event.decoded_body or ''}"
+        return hashlib.sha256(request.encode()).hexdigest()
+
+    def _key(self) -> str:
+        key = self._header("idempotency-key")
+        if not key:
+            raise Invalid("The Idempotency-Key header is missing.", code="idempotency_key_missing")
+        return key
+
+    def _header(self, name: str) -> str | None:
+        value = self.current_event.headers.get(name)
+        if value and (len(value) > 255 or not value.isprintable()):
+            raise Invalid("An Idempotency-Key has at most 255 printable characters.", code="invalid_idempotency_key")
+        return value
+
+    def _check(self, needs: str | None, parts: dict[str, str]) -> None:
+        """Whether the caller may: the account comes from the token, unless the seller's staff asks."""
+        for part in parts.values():
+            if not _ID.fullmatch(part):
+                raise NotFound(f"There is no {part[:80]!r}.")
+        if needs is None:
+            return
+        claims = self.current_event["requestContext"]["authorizer"]["jwt"]["claims"]
+        permissions = frozenset(str(claims.get("permissions", "")).split())
+        account = parts.get("account")
+        if account and STAFF not in permissions and claims.get("account") != account:
+            raise Forbidden("This is another account than yours.", code="foreign_account")
+        if not allowed(needs, permissions):
+            raise Forbidden(f"This needs the permission {needs}.", code="permission_missing")
+
+
+def entry_point(api: Api) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    """The Lambda handler of an API: logs and metrics around its routes."""
+
+    @logger.inject_lambda_context
+    @metrics.log_metrics
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        return api.resolve(event, context)
+
+    return handler
+
+
+def _problem(error: BillingError) -> Response[str]:
+    """A refusal as RFC 9457 has it: a stable code for programs, a sentence for people."""
+    status = next((status for family, status in STATUS.items() if isinstance(error, family)), 500)
+    logger.info("refused", code=error.code, status=status)
+    body: dict[str, Any] = {
+        "type": f"/problems/{error.code}",
+        "title": error.code.replace("_", " ").capitalize(),
+        "status": status,
+        "detail": str(error),
+        "code": error.code,
+    }
+    if error.path:
+        body["pointer"] = "/" + "/".join(error.path)
+    headers: Any = {"Retry-After": "1"} if isinstance(error, (table.Stale, Unavailable)) else {}
+    return Response(status, "application/problem+json", json.dumps(body, ensure_ascii=False), headers)
+
+
+def _unavailable(error: Exception) -> Response[str]:
+    logger.error("unavailable", error=type(error).__name__, message=str(error)[:300])
+    return _problem(Unavailable("This cannot be done right now. Please send the same request again."))
+
+
+def _unexpected(error: Exception) -> Response[str]:
+    logger.exception("unexpected", error=type(error).__name__)
+    sentence = "Something went wrong on our side. Please send the same request again."
+    return _problem(BillingError(sentence, code="internal_error"))
+
+
+def _no_route(_: Exception) -> Response[str]:
+    return _problem(NotFound("There is nothing at this address."))

@@ -1,0 +1,193 @@
+"""Driving an invoice to a known state: ask what to do next, do it at Stripe, commit what that means."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+from shared import payments
+from shared.domain import checkout, collection
+from shared.domain.account import Account, PaymentMethod
+from shared.domain.changes import Changes
+from shared.domain.checkout import CheckoutStatus
+from shared.domain.collection import Payment, Step
+from shared.domain.invoice import Invoice, InvoiceStatus
+from shared.edge import clock
+from shared.edge.jobs import Job
+from shared.edge.telemetry import record
+from shared.store import queries, table
+
+_MOST_STEPS = 8  # create, look, next attempt, confirm, ...: far fewer in practice
+
+
+def collect(account_id: str, invoice_id: str) -> Invoice:
+    """Do what is to be done about an invoice now, and answer it as it stands then.
+
+    Safe to run twice, late or side by side. Raises ``payments.NoAnswer`` when
+    Stripe did not say what happened; the timer brings it up again.
+    """
+    for _ in range(_MOST_STEPS):
+        invoice = queries.invoice(account_id, invoice_id)
+        now = clock.now()
+        if collection.next_step(invoice, now) is Step.NOTHING:
+            return invoice
+        try:
+            if not _advance(invoice, now):
+                return invoice
+        except table.Stale:
+            continue  # somebody else moved it: see how far
+    return queries.invoice(account_id, invoice_id)
+
+
+def learn(account_id: str, invoice_id: str, payment: Payment) -> None:
+    """Apply what Stripe says of a payment by itself."""
+    for attempt in range(_MOST_STEPS):
+        invoice = queries.invoice(account_id, invoice_id)
+        try:
+            _commit_learned(invoice, payment, clock.now())
+        except table.Stale:
+            clock.pause(attempt)
+        else:
+            return
+    raise table.Stale("This invoice is being changed by others.")
+
+
+def expire(account_id: str, checkout_id: str) -> None:
+    """Give up a checkout that nobody paid; its PaymentIntent is cancelled first, so nothing can capture later."""
+    opened = queries.checkout(account_id, checkout_id)
+    if opened.due_at is None or opened.due_at > clock.now():
+        return
+    bill = queries.invoice(account_id, opened.invoice_id) if opened.invoice_id else None
+    if bill and not _dead(bill):
+        return
+    _commit(checkout.expire(opened, bill))
+
+
+def postpone(job: Job, error: Exception) -> None:
+    """Move what keeps failing out of the way for a while and raise one alarm."""
+    now, what = clock.now(), f"{type(error).__name__}: {error}"
+    if job.kind == "invoice":
+        _commit(collection.postpone(queries.invoice(job.account_id, job.id), what, now))
+
+
+def save_method(account: Account, method_id: str) -> None:
+    """Charge a newly saved method from now on."""
+    if account.payment_method != method_id:
+        _commit(method_saved(account, payments.method(account.id, method_id)))
+
+
+def method_saved(account: Account, method: PaymentMethod) -> Changes:
+    """The account and its subscriptions with the method that is charged from now on."""
+    alive = queries.alive_subscriptions(account.id)
+    moved = tuple(replace(each, customer=account.customer, payment_method=method.id) for each in alive)
+    return Changes(put=(method, replace(account, payment_method=method.id), *moved))
+
+
+def customer_of(account: Account) -> Account:
+    """The account with its customer at Stripe: made once, and found again if the answer was lost."""
+    while account.customer is None:
+        now, asked_at = clock.now(), account.customer_asked_at
+        if asked_at is None:
+            account = _saved(replace(account, customer_asked_at=now))
+        elif now - asked_at < collection.SAFE:
+            account = _saved(replace(account, customer=payments.make_customer(account)))
+        else:
+            found = payments.find_customer(account, asked_at)
+            account = _saved(replace(account, customer=found, customer_asked_at=asked_at if found else now))
+    return account
+
+
+def _advance(invoice: Invoice, now: datetime) -> bool:
+    """One step; ``False`` if there is nothing more to learn for now. ``now`` was asked just before (20 h rule)."""
+    step = collection.next_step(invoice, now)
+    if step is Step.RETRY:
+        _commit(collection.retry(invoice, _current_method(invoice), now))
+        return True
+    try:
+        payment = _send(step, invoice)
+    except payments.Unclear:
+        _commit(collection.unclear(invoice))
+        return True
+    except payments.Refused as error:
+        _commit_change(invoice, collection.refused(invoice, error.code, str(error), clock.now()))
+        return True
+    return _commit_learned(invoice, payment, clock.now())
+
+
+def _send(step: Step, invoice: Invoice) -> Payment | None:
+    if step is Step.CREATE:
+        return payments.create(invoice)
+    if step is Step.CONFIRM:
+        return payments.confirm(invoice)
+    if step is Step.LOOK:
+        return payments.look(invoice)
+    assert step is Step.GET
+    assert invoice.attempt
+    assert invoice.attempt.payment_intent
+    return payments.get(invoice.attempt.payment_intent)
+
+
+def _dead(bill: Invoice) -> bool:
+    """Whether nothing can capture any more; what is found to have been paid meanwhile is applied."""
+    if bill.settled:
+        return bill.status is not InvoiceStatus.PAID
+    if bill.attempt is None:
+        return True
+    if bill.attempt.payment_intent is None:
+        payment = payments.look(bill)
+        return payment is None and collection.never_arrived(bill, clock.now())
+    payment = payments.cancel(bill)
+    if payment.status == "canceled":
+        return True
+    _commit_learned(bill, payment, clock.now())
+    return False
+
+
+def _commit_learned(invoice: Invoice, payment: Payment | None, now: datetime) -> bool:
+    good = payment is not None and payment.status == "succeeded"
+    retry_days = () if good or invoice.checkout_id else queries.seller(invoice.seller).retry_days
+    return _commit_change(invoice, collection.learned(invoice, payment, now, retry_days), payment)
+
+
+def _commit_change(invoice: Invoice, changes: Changes, payment: Payment | None = None) -> bool:
+    """Commit what was learned of an invoice with what it means for its subscription or checkout."""
+    after = next((entity for entity in changes.put if isinstance(entity, Invoice)), None)
+    if after is None:
+        return False
+    if after.subscription_id and after.past_due != invoice.past_due:
+        subscription = queries.book(after.account_id, after.subscription_id).subscription
+        changes += collection.standing(invoice, after, subscription)
+    if after.checkout_id and after.status is InvoiceStatus.PAID:
+        changes += _completed(after, payment)
+    _commit(changes)
+    return True
+
+
+def _completed(invoice: Invoice, payment: Payment | None) -> Changes:
+    assert invoice.checkout_id
+    opened = queries.checkout(invoice.account_id, invoice.checkout_id)
+    account = queries.account(invoice.account_id)
+    assert opened.status is CheckoutStatus.OPEN, f"{opened.id} is paid, but {opened.status}"
+    method = None
+    if account.payment_method is None and payment and payment.payment_method:
+        method = payments.method(account.id, payment.payment_method)
+    return checkout.complete(opened, account, method)
+
+
+def _current_method(invoice: Invoice) -> str | None:
+    if invoice.subscription_id is None:
+        return None
+    return queries.book(invoice.account_id, invoice.subscription_id).subscription.payment_method
+
+
+def _saved(account: Account) -> Account:
+    """The account as it is known now, whoever was first to write it."""
+    with suppress(table.Stale):
+        _commit(Changes(put=(account,)))
+    return queries.account(account.id)
+
+
+def _commit(changes: Changes) -> None:
+    table.commit(changes, clock.now())
+    record(changes.events)

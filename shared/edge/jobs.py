@@ -1,0 +1,97 @@
+"""Queued work: a sweep finds what is due, a worker does it; twice, late or side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any, NamedTuple
+
+import boto3
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from shared.edge import clock
+from shared.edge.telemetry import logger
+from shared.store import queries
+from shared.store.records import SHARDS
+
+MOST_TRIES = 5
+"""After so many a message goes to the dead-letter queue; template.yaml says the same."""
+_BATCH = 10  # of SQS
+
+
+class Job(NamedTuple):
+    """One piece of work: a kind of record, its account and its id. When it was queued says nothing."""
+
+    kind: str
+    account_id: str
+    id: str
+
+
+def sweep(due_kind: str, queue_variable: str) -> int:
+    """Queue a message for everything in the due index that is due now, and say how many."""
+    limit = int(os.environ.get("SWEEP_LIMIT", "16000")) // SHARDS
+    jobs = [{"kind": due.kind, "account": due.account_id, "id": due.id} for due in _due(due_kind, limit)]
+    for start in range(0, len(jobs), _BATCH):
+        entries = [
+            {"Id": str(n), "MessageBody": json.dumps(job)} for n, job in enumerate(jobs[start : start + _BATCH])
+        ]
+        answer = _sqs().send_message_batch(QueueUrl=os.environ[queue_variable], Entries=entries)
+        if answer.get("Failed"):
+            raise RuntimeError(f"{len(answer['Failed'])} messages were not queued; the next sweep finds them again")
+    logger.info("swept", due=len(jobs), kind=due_kind)
+    return len(jobs)
+
+
+def work(
+    event: dict[str, Any],
+    context: Any,
+    do: Callable[[Job], None],
+    give_up: Callable[[Job, Exception], None],
+) -> Any:
+    """Do each message of a batch; only the failed ones come back (``batchItemFailures``).
+
+    A message that fails for the last time is handed to ``give_up`` as well, so
+    that what it is about does not block the rest until someone looks at it.
+    """
+
+    def one(record: SQSRecord) -> None:
+        message = json.loads(record.body)
+        job = Job(message["kind"], message["account"], message["id"])
+        try:
+            do(job)
+        except Exception as error:
+            logger.exception("job failed", job=job._asdict())
+            if int(record.attributes.approximate_receive_count or 1) >= MOST_TRIES:
+                give_up(job, error)
+            raise
+
+    processor = _Pooled(int(os.environ.get("WORKER_THREADS", "1")))
+    return process_partial_response(event, one, processor, context)
+
+
+class _Pooled(BatchProcessor):
+    """Powertools' batch processor, waiting for many answers at once."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(EventType.SQS, raise_on_entire_batch_failure=False)
+        self.threads = threads
+
+    def process(self) -> list[Any]:
+        """Each record, in order with one thread, side by side with more."""
+        if self.threads == 1:
+            return super().process()
+        with ThreadPoolExecutor(self.threads) as pool:
+            return list(pool.map(self._process_record, self.records))
+
+
+def _due(kind: str, limit: int) -> list[queries.Due]:
+    return list(queries.due(kind, clock.now(), limit))
+
+
+@cache
+def _sqs() -> Any:
+    return boto3.client("sqs")

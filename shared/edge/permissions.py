@@ -1,0 +1,42 @@
+"""Who may call what: every route stands here, and one that does not cannot be served.
+
+A caller needs the permission named in their token. ``billing.modify`` includes
+``billing.view``; ``seller.admin`` is the seller's own staff, on any account.
+"""
+
+from __future__ import annotations
+
+VIEW = "billing.view"
+MODIFY = "billing.modify"
+STAFF = "seller.admin"
+
+PERMISSIONS: dict[str, str] = {
+    "GET /v1/catalog": VIEW,
+    "PUT /v1/catalog": STAFF,
+    "GET /v1/sellers/{seller}": STAFF,
+    "PUT /v1/sellers/{seller}": STAFF,
+    "GET /v1/accounts/{account}": VIEW,
+    "PUT /v1/accounts/{account}": STAFF,
+    "GET /v1/accounts/{account}/events": VIEW,
+    "POST /v1/accounts/{account}/payment-method": MODIFY,
+    "POST /v1/accounts/{account}/checkout": MODIFY,
+    "POST /v1/accounts/{account}/checkout/preview": MODIFY,
+    "GET /v1/accounts/{account}/checkout/{checkout}": VIEW,
+    "GET /v1/accounts/{account}/subscriptions": VIEW,
+    "GET /v1/accounts/{account}/subscriptions/{subscription}": VIEW,
+    "GET /v1/subscriptions": STAFF,
+    "GET /v1/accounts/{account}/subscriptions/{subscription}/seats": VIEW,
+    "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}": MODIFY,
+    "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/preview": MODIFY,
+    "GET /v1/accounts/{account}/invoices": VIEW,
+    "GET /v1/accounts/{account}/invoices/{invoice}": VIEW,
+}
+
+UNSIGNED = frozenset({"POST /v1/stripe/webhook"})
+"""Routes without a token; they prove by themselves who calls."""
+
+
+def allowed(needed: str, permissions: frozenset[str]) -> bool:
+    """Whether somebody with these permissions may do what needs that one."""
+    implied = {VIEW: {VIEW, MODIFY, STAFF}, MODIFY: {MODIFY, STAFF}, STAFF: {STAFF}}
+    return bool(implied[needed] & permissions)

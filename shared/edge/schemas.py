@@ -1,0 +1,186 @@
+"""What callers may send: every field with its type; unknown fields are refused.
+
+Money is never sent as a price or an amount to pay, only as ``expect_amount``:
+what the caller was shown, so that another price is refused and not charged.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+from shared.domain.catalog import Catalog, Kind, Price, Product, SeatType, Tier
+from shared.domain.periods import Interval
+
+Text = Annotated[str, Meta(min_length=1, max_length=200)]
+Mailbox = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
+Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+Positive = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+Amount = Annotated[str, Meta(pattern=r"^-?\d{1,15}(\.\d{1,3})?$")]
+
+
+class Body(Struct, forbid_unknown_fields=True, kw_only=True):
+    """The base of all bodies."""
+
+
+class PutSeller(Body):
+    """A seller entity: its zone decides which day it is, its currency what its accounts pay in."""
+
+    timezone: Text
+    currency: Text
+    name: Text | None = None
+    address: Annotated[str, Meta(max_length=1000)] = ""
+    billing_mailbox: Mailbox | None = None
+    retry_days: Annotated[tuple[Annotated[int, Meta(ge=1, le=60)], ...], Meta(max_length=10)] = (3, 5, 7)
+
+
+class PutAccount(Body):
+    """A customer of a seller entity."""
+
+    seller: Text
+    name: Text | None = None
+    currency: Text | None = None
+    billing_contacts: Annotated[tuple[Mailbox, ...], Meta(max_length=20)] = ()
+
+
+class PutProduct(Body):
+    """A product and its editions."""
+
+    name: Text | None = None
+    editions: Annotated[tuple[Text, ...], Meta(max_length=20)] = ()
+
+
+class PutSeatType(Body):
+    """A seat type."""
+
+    name: Text | None = None
+
+
+class PutTier(Body):
+    """Up to so many contacts for so much per interval."""
+
+    up_to: Positive
+    amount: Amount
+
+
+class PutStep(Body):
+    """So many contacts more for so much more per interval."""
+
+    step: Positive
+    amount: Amount
+
+
+class PutPrice(Body):
+    """A price; see ``shared.domain.catalog.Price``."""
+
+    product: Text
+    kind: Kind
+    amount: Amount = "0"
+    name: Text | None = None
+    edition: Text | None = None
+    interval: Interval | None = None
+    currency: Text | None = None
+    term: Interval | None = None
+    seat_type: Text | None = None
+    included_seats: Count = 0
+    included_contacts: Count = 0
+    tiers: tuple[PutTier, ...] | PutStep = ()
+    legacy: bool = False
+
+
+class PutCatalog(Body):
+    """All that is sold from now on. Products, editions and seat types that only prices name are made up from them."""
+
+    prices: dict[str, PutPrice]
+    products: dict[str, PutProduct] = field(default_factory=dict)
+    seat_types: dict[str, PutSeatType] = field(default_factory=dict)
+
+    def to_catalog(self) -> Catalog:
+        """The catalogue in the domain's words."""
+        return Catalog(
+            tuple(_products(self).values()),
+            tuple(_seat_types(self)),
+            tuple(_price(id_, put, _products(self)) for id_, put in self.prices.items()),
+        )
+
+
+class Item(Body):
+    """A line item to buy: so many units, for how long, how many payments, from when."""
+
+    price: Text
+    quantity: Positive = 1
+    term: Interval | None = None
+    payments: Positive | None = None
+    starts_on: date | None = None
+
+
+class BuyItems(Body):
+    """A checkout."""
+
+    items: Annotated[tuple[Item, ...], Meta(min_length=1, max_length=50)]
+    expect_amount: Amount | None = None
+
+
+class BuySeats(Body):
+    """So many more seats."""
+
+    quantity: Positive
+    expect_amount: Amount | None = None
+
+
+class SaveMethod(Body):
+    """A way to pay: Stripe's id of it, or nothing to let the payer enter one."""
+
+    payment_method: Text | None = None
+
+
+def _products(body: PutCatalog) -> dict[str, Product]:
+    """The products as named, and those that only prices name with the editions that prices name."""
+    products = {id_: Product(id_, put.name or _title(id_), tuple(put.editions)) for id_, put in body.products.items()}
+    for price in body.prices.values():
+        known = products.get(price.product) or Product(price.product, _title(price.product))
+        if price.product not in body.products and price.edition and price.edition not in known.editions:
+            known = Product(known.id, known.name, (*known.editions, price.edition))
+        if price.product not in body.products:
+            products[price.product] = known
+    return products
+
+
+def _seat_types(body: PutCatalog) -> list[SeatType]:
+    named = {id_: SeatType(id_, put.name or _title(id_)) for id_, put in body.seat_types.items()}
+    used = (price.seat_type for price in body.prices.values() if price.seat_type)
+    return [*named.values(), *(SeatType(id_, _title(id_)) for id_ in dict.fromkeys(used) if not body.seat_types)]
+
+
+def _price(id_: str, put: PutPrice, products: dict[str, Product]) -> Price:
+    step = Tier(put.tiers.step, put.tiers.amount) if isinstance(put.tiers, PutStep) else None
+    tiers = () if isinstance(put.tiers, PutStep) else tuple(Tier(tier.up_to, tier.amount) for tier in put.tiers)
+    return Price(
+        id=id_,
+        product=put.product,
+        kind=put.kind,
+        amount=put.amount,
+        name=put.name or _name(put, products[put.product]),
+        edition=put.edition,
+        interval=put.interval,
+        currency=put.currency,
+        term=put.term,
+        seat_type=put.seat_type,
+        included_seats=put.included_seats,
+        included_contacts=put.included_contacts,
+        tiers=tiers,
+        step=step,
+        legacy=put.legacy,
+    )
+
+
+def _name(put: PutPrice, product: Product) -> str:
+    """``Sales Professional seat``: what a price is called that has no name of its own."""
+    what = {Kind.SEAT: "seat", Kind.CONTACTS: "contacts", Kind.ADDON: "add-on", Kind.PLAN: ""}[put.kind]
+    return " ".join(word for word in (product.name, _title(put.edition or ""), what) if word)
+
+
+def _title(id_: str) -> str:
+    return id_.replace("-", " ").replace("_", " ").title()

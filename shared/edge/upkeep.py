@@ -1,0 +1,32 @@
+"""Bringing a subscription up to date before anybody decides on it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from shared.domain import renewal
+from shared.domain.subscription import Book
+from shared.edge.telemetry import record
+from shared.store import queries, table
+
+
+def current(account_id: str, subscription_id: str, now: datetime) -> Book:
+    """The book with everything done that is due: no command decides on a subscription that is due.
+
+    A run that is late does one period after another, at most 36 in one go.
+    ``Stale`` means that somebody else is doing the same: ask again.
+    """
+    book = queries.book(account_id, subscription_id)
+    for _ in range(renewal.MOST_PERIODS_BEHIND):
+        changes = renewal.step(book, now)
+        if changes is None:
+            return book
+        table.commit(changes, now)
+        record(changes.events)
+        book = book.after(changes)
+    return book
+
+
+def previewed(account_id: str, subscription_id: str, now: datetime) -> Book:
+    """The same book, with nothing done."""
+    return renewal.up_to_date(queries.book(account_id, subscription_id), now)

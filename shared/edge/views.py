@@ -1,0 +1,295 @@
+"""What callers get to see: the domain's entities as JSON.
+
+Money is ``{"amount": "23.23", "currency": "EUR"}``, a day an ISO 8601 date of
+the seller, an instant UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from shared.domain import seats
+from shared.domain.account import Account, PaymentMethod, SellerEntity
+from shared.domain.catalog import Catalog, Price
+from shared.domain.changes import Event
+from shared.domain.checkout import Checkout, Offer
+from shared.domain.invoice import Invoice, InvoiceLine
+from shared.domain.money import Money, total
+from shared.domain.periods import Period
+from shared.domain.subscription import Book, Status, Subscription, SubscriptionItem
+from shared.store.queries import Page
+
+
+def money(value: Money) -> dict[str, str]:
+    """An amount and its currency."""
+    return {"amount": value.decimal, "currency": value.currency}
+
+
+def instant(value: datetime) -> str:
+    """An instant to the second, in UTC."""
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def period(value: Period) -> dict[str, str]:
+    """The days from ``start`` up to, but not including, ``end``."""
+    return {"start": str(value.start), "end": str(value.end)}
+
+
+def page(listed: Page, view: Any) -> dict[str, Any]:
+    """One page of a list; ``cursor`` asks for the next one and is null on the last."""
+    return {"items": [view(item) for item in listed.items], "cursor": listed.cursor}
+
+
+def seller(entity: SellerEntity) -> dict[str, Any]:
+    """A seller entity."""
+    return {
+        "id": entity.id,
+        "name": entity.name,
+        "timezone": entity.timezone,
+        "currency": entity.currency,
+        "address": entity.address,
+        "billing_mailbox": entity.billing_mailbox or None,
+        "retry_days": list(entity.retry_days),
+    }
+
+
+def account(entity: Account) -> dict[str, Any]:
+    """An account, by itself."""
+    return {
+        "id": entity.id,
+        "name": entity.name,
+        "seller": entity.seller,
+        "currency": entity.currency,
+        "billing_contacts": list(entity.billing_contacts),
+    }
+
+
+def overview(entity: Account, method: PaymentMethod | None, subscriptions: list[Subscription]) -> dict[str, Any]:
+    """R1, R3, R4: an account with its products and add-ons, their limits, and what is due next."""
+    dates = [str(each.next_invoice_on) for each in subscriptions]
+    return {
+        **account(entity),
+        "payment_method": payment_method(method) if method else None,
+        "next_invoice_on": min(dates, default=None),
+        "products": [_product(each, item) for each in subscriptions for item in each.items],
+    }
+
+
+def payment_method(method: PaymentMethod) -> dict[str, Any]:
+    """What a person recognises a way to pay by."""
+    return {
+        "id": method.id,
+        "type": method.type,
+        "brand": method.brand,
+        "last4": method.last4,
+        "expires": method.expires,
+    }
+
+
+def catalog(entity: Catalog) -> dict[str, Any]:
+    """The catalogue in the shape in which it is published."""
+    return {
+        "version": entity.version,
+        "products": {each.id: {"name": each.name, "editions": list(each.editions)} for each in entity.products},
+        "seat_types": {each.id: {"name": each.name} for each in entity.seat_types},
+        "prices": {each.id: _price(each) for each in entity.prices},
+    }
+
+
+def subscription(book: Book) -> dict[str, Any]:
+    """R5: billing details: commitment, auto-renewal, cost, frequency, and what waits for the next invoice."""
+    it = book.subscription
+    fixed = it.payments is not None
+    return {
+        **listed_subscription(it),
+        "commitment": {"term": it.term.value, **period(it.current_term)},
+        "auto_renewal": not fixed,
+        "payments": it.payments,
+        "ends_on": str(it.ends_on) if it.ends_on else None,
+        "current_period": period(it.period) if it.status is not Status.SCHEDULED else None,
+        "cost": money(it.fee),
+        "items": [_item(item) for item in it.items],
+        "pending": [
+            {
+                "name": item.name,
+                "quantity": item.quantity,
+                "amount": money(item.amount),
+                "period": period(item.period) if item.period else None,
+            }
+            for item in book.pending
+        ],
+    }
+
+
+def listed_subscription(it: Subscription) -> dict[str, Any]:
+    """A subscription in a list."""
+    return {
+        "id": it.id,
+        "account": it.account_id,
+        "status": it.status.value,
+        "currency": it.currency,
+        "frequency": it.interval.value,
+        "started_on": str(it.anchor),
+        "next_invoice_on": str(it.next_invoice_on) if it.alive else None,
+    }
+
+
+def seat_list(book: Book) -> dict[str, Any]:
+    """R15, R16: how many seats of each type there are, and how many of them came with the subscription."""
+    return {
+        "subscription": book.subscription.id,
+        "seats": [_seats(each) for each in seats.count(book.subscription)],
+    }
+
+
+def purchase(bought: seats.Purchase, book: Book) -> dict[str, Any]:
+    """What buying seats comes to: the same before and after."""
+    grown = next(entity for entity in bought.changes.put if isinstance(entity, Subscription))
+    return {
+        "subscription": book.subscription.id,
+        **_seats(bought.seats),
+        "unit_price": money(bought.unit),
+        "charge": {
+            **money(bought.charge),
+            "period": period(bought.period),
+            "days": bought.period.days,
+            "of_days": bought.whole.days,
+            "invoice_on": str(bought.invoice_on),
+        },
+        "cost_from_then": money(grown.fee),
+    }
+
+
+def offer(made: Offer) -> dict[str, Any]:
+    """A checkout before it is opened."""
+    checkout_, bill = made
+    return {
+        "status": "preview",
+        "due_now": money(made.due_now),
+        "subscriptions": [_starting(each) for each in checkout_.subscriptions],
+        "invoice": invoice(bill) if bill else None,
+    }
+
+
+def checkout(entity: Checkout, bill: Invoice | None, client_secret: str | None) -> dict[str, Any]:
+    """A checkout as it stands, and what its payer must do next, if anything."""
+    paying = {"status": bill.status.value, "client_secret": client_secret, "error": _error(bill)} if bill else None
+    return {
+        "id": entity.id,
+        "status": entity.status.value,
+        "expires_at": instant(entity.expires_at) if entity.due_at else None,
+        "subscriptions": [_starting(each) for each in entity.subscriptions],
+        "invoice": invoice(bill) if bill else None,
+        "payment": paying,
+    }
+
+
+def invoice(entity: Invoice) -> dict[str, Any]:
+    """An invoice with its lines and how far it is paid."""
+    return {
+        "id": entity.id,
+        "number": entity.id,
+        "account": entity.account_id,
+        "subscription": entity.subscription_id,
+        "checkout": entity.checkout_id,
+        "date": str(entity.date),
+        "currency": entity.currency,
+        "status": entity.status.value,
+        "total": money(entity.total),
+        "lines": [_line(line) for line in entity.lines],
+        "paid_at": instant(entity.paid_at) if entity.paid_at else None,
+        "next_attempt_at": instant(entity.due_at) if entity.due_at else None,
+        "error": _error(entity),
+    }
+
+
+def event(logged: tuple[Any, Event]) -> dict[str, Any]:
+    """One thing that happened."""
+    entry, it = logged
+    return {"at": instant(entry.at), "type": it.type, **it.data}
+
+
+def _product(subscription_: Subscription, item: SubscriptionItem) -> dict[str, Any]:
+    limits: dict[str, Any] = {}
+    if item.seat_type:
+        of_type = next(each for each in seats.count(subscription_) if each.type == item.seat_type)
+        limits["seats"] = of_type.total
+    if item.contacts:
+        limits["contacts"] = item.contacts
+    return {
+        "subscription": subscription_.id,
+        "product": item.product,
+        "edition": item.edition,
+        "name": item.name,
+        "limits": limits,
+    }
+
+
+def _starting(it: Subscription) -> dict[str, Any]:
+    return {
+        "id": it.id,
+        "status": it.status.value,
+        "frequency": it.interval.value,
+        "term": it.term.value,
+        "payments": it.payments,
+        "starts_on": str(it.anchor),
+        "ends_on": str(it.ends_on) if it.ends_on else None,
+        "cost": money(total((item.fee for item in it.items), it.currency)),
+        "items": [_item(item) for item in it.items],
+    }
+
+
+def _item(item: SubscriptionItem) -> dict[str, Any]:
+    return {
+        "price": item.price,
+        "name": item.name,
+        "kind": item.kind.value,
+        "quantity": item.quantity,
+        "unit_price": money(item.unit),
+        "cost": money(item.fee),
+    }
+
+
+def _seats(it: seats.Seats) -> dict[str, Any]:
+    return {"seat_type": it.type, "included": it.included, "additional": it.additional, "total": it.total}
+
+
+def _line(line: InvoiceLine) -> dict[str, Any]:
+    return {
+        "description": line.description,
+        "quantity": line.quantity,
+        "amount": money(line.amount),
+        "period": period(line.period) if line.period else None,
+        "price": line.price,
+        "kind": line.kind,
+        "subscription": line.subscription_id,
+    }
+
+
+def _error(bill: Invoice) -> dict[str, Any] | None:
+    attempt = bill.attempt
+    if attempt is None or attempt.error is None:
+        return None
+    return {"code": attempt.error, "detail": attempt.message}
+
+
+def _price(it: Price) -> dict[str, Any]:
+    tiers: Any = [{"up_to": tier.up_to, "amount": tier.amount} for tier in it.tiers]
+    if it.step:
+        tiers = {"step": it.step.up_to, "amount": it.step.amount}
+    return {
+        "product": it.product,
+        "kind": it.kind.value,
+        "name": it.name,
+        "amount": it.amount,
+        "edition": it.edition,
+        "interval": it.interval and it.interval.value,
+        "currency": it.currency,
+        "term": it.term and it.term.value,
+        "seat_type": it.seat_type,
+        "included_seats": it.included_seats,
+        "included_contacts": it.included_contacts,
+        "tiers": tiers,
+        "legacy": it.legacy,
+    }
