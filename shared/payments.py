@@ -258,6 +258,11 @@ def _client() -> stripe.StripeClient:
     return _client_with(_secret("STRIPE_KEY_PARAMETER"))
 
 
+def forget() -> None:
+    """The next call makes its way to Stripe anew."""
+    _client_with.cache_clear()
+
+
 @cache
 def _client_with(key: str) -> stripe.StripeClient:
     address = os.environ.get("STRIPE_API_BASE")

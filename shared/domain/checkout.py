@@ -114,8 +114,6 @@ def offer(
             once.append(item)
         else:
             groups.setdefault(_terms(line, line.price.interval, on), []).append(item)
-    if not groups and not once:
-        raise Invalid("There is nothing to buy: name at least one item.", code="nothing_to_buy")
     if len(groups) > MOST_GROUPS:
         raise Invalid(f"A checkout makes at most {MOST_GROUPS} subscriptions.", code="too_many_groups")
     subscriptions = tuple(
@@ -123,6 +121,8 @@ def offer(
         for n, (terms, items) in enumerate(groups.items())
     )
     bill = _first_invoice(account, subscriptions, once, checkout_id, on)
+    if not subscriptions and bill is None:
+        raise Invalid("There is nothing to buy: name an item that costs something or renews.", code="nothing_to_buy")
     checkout = Checkout(
         account_id=account.id,
         id=checkout_id,
@@ -242,6 +242,10 @@ def _subscription(
     )
     for item in items:
         subscription = subscription.with_item(item)
+    for item in subscription.items:  # line items at one price are added up
+        most = 1 if item.kind in (Kind.PLAN, Kind.CONTACTS) else MOST_UNITS
+        if item.quantity > most:
+            raise Invalid(f"Of {item.name} a subscription holds at most {most:,}.", code="invalid_quantity")
     if len(subscription.items) > MOST_ITEMS:
         raise Invalid(f"A subscription holds at most {MOST_ITEMS} different prices.", code="too_many_items")
     return subscription

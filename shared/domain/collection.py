@@ -52,6 +52,8 @@ HARD_DECLINES = frozenset({
 })  # fmt: skip
 """Declines that no retry can mend: they wait for a new method (D17)."""
 
+_NOT_DONE = "authentication_not_done"
+_ENDED = (AttemptState.DECLINED, AttemptState.WAITING_FOR_PAYER)
 _STATUS = {
     AttemptState.INTENT: InvoiceStatus.OPEN,
     AttemptState.DECLINED: InvoiceStatus.OPEN,
@@ -203,8 +205,7 @@ def learned(invoice: Invoice, payment: Payment | None, now: datetime, retry_days
     customer and invoice are those that were frozen.
     """
     if invoice.settled or invoice.attempt is None:
-        lost = payment and payment.status == "succeeded" and invoice.status is not InvoiceStatus.PAID
-        return _captured_after_all(invoice, payment.id) if payment and lost else Changes()
+        return _captured_after_all(invoice, payment) if payment else Changes()
     if payment is None:
         return _not_found(invoice, now)
     if payment.status != "succeeded" and invoice.attempt.payment_intent not in (None, payment.id):
@@ -257,7 +258,8 @@ def standing(before: Invoice, after: Invoice, subscription: Subscription) -> Cha
 def postpone(invoice: Invoice, error: str, now: datetime) -> Changes:
     """Move an invoice that keeps failing out of the way (1 h, 6 h, 1 d) and raise one alarm."""
     delay = BACK_OFF[min(invoice.failures, len(BACK_OFF) - 1)]
-    put_off = replace(invoice, failures=invoice.failures + 1, due_at=now + delay, error=error[:200])
+    due_at = now + delay if invoice.due_at else None  # settled meanwhile, or waiting: nothing to bring up again
+    put_off = replace(invoice, failures=invoice.failures + 1, due_at=due_at, error=error[:200])
     data = {"code": "collection_failed", "invoice": invoice.id, "what": error[:200]}
     events = () if invoice.failures else (Event(invoice.account_id, "alarm.raised", data),)
     return Changes(put=(put_off,), events=events)
@@ -288,8 +290,10 @@ def _processing(invoice: Invoice, payment: Payment, now: datetime, _: tuple[int,
 
 def _action(invoice: Invoice, payment: Payment, now: datetime, retry_days: tuple[int, ...]) -> Changes:
     attempt = _live(invoice)
+    if attempt.state in _ENDED and attempt.error == _NOT_DONE:
+        return Changes()  # it counted as a decline already
     if attempt.state is AttemptState.ACTION and now - attempt.t0 >= ACTION_WAIT:
-        return _declined(invoice, replace(payment, error="authentication_not_done"), now, retry_days)
+        return _declined(invoice, replace(payment, error=_NOT_DONE), now, retry_days)
     data = {"invoice": invoice.id, "payment": payment.id}
     event = Event(invoice.account_id, "payment.action_required", data)
     return _move(invoice, AttemptState.ACTION, now + POLL, event)
@@ -297,18 +301,18 @@ def _action(invoice: Invoice, payment: Payment, now: datetime, retry_days: tuple
 
 def _needs_method(invoice: Invoice, payment: Payment, now: datetime, retry_days: tuple[int, ...]) -> Changes:
     attempt = _live(invoice)
+    if payment.charge == attempt.charge and payment.charge is not None:
+        return _not_found(invoice, now)  # an old decline, accounted for already
     if payment.error == "authentication_required":
         return _action(invoice, payment, now, retry_days)
     if attempt.payment_method is None and payment.charge is None:
         return _move(invoice, AttemptState.WAITING_FOR_PAYER, None)
-    if payment.charge == attempt.charge and payment.charge is not None:
-        return _not_found(invoice, now)
     return _declined(invoice, payment, now, retry_days)
 
 
 def _declined(invoice: Invoice, payment: Payment, now: datetime, retry_days: tuple[int, ...]) -> Changes:
     attempt = _live(invoice)
-    if attempt.state in (AttemptState.DECLINED, AttemptState.WAITING_FOR_PAYER):
+    if attempt.state in _ENDED:
         return Changes()
     declines = attempt.declines + 1
     again = declines <= len(retry_days) and payment.error not in HARD_DECLINES
@@ -339,9 +343,11 @@ def _declined(invoice: Invoice, payment: Payment, now: datetime, retry_days: tup
 
 def _canceled(invoice: Invoice, payment: Payment, now: datetime, retry_days: tuple[int, ...]) -> Changes:
     """The attempt ends; a new PaymentIntent may be made now that this one is proven cancelled (C3)."""
-    gone = replace(_live(invoice), payment_intent=None)
+    gone = replace(invoice, attempt=replace(_live(invoice), payment_intent=None))
+    if _live(gone).state in _ENDED:
+        return Changes(put=(gone,))
     canceled = replace(payment, error=payment.error or "payment_canceled", charge=None)
-    return _declined(replace(invoice, attempt=gone), canceled, now, retry_days)
+    return _declined(gone, canceled, now, retry_days)
 
 
 def _unconfirmed(invoice: Invoice, _payment: Payment, now: datetime, _: tuple[int, ...]) -> Changes:
@@ -377,18 +383,21 @@ def _not_found(invoice: Invoice, now: datetime) -> Changes:
     return Changes(put=(replace(invoice, attempt=following, due_at=now), _past(invoice, now)))
 
 
-def _captured_after_all(invoice: Invoice, payment_id: str) -> Changes:
-    """Money came in for an invoice that was given up: nothing may hide that."""
-    if invoice.error == "captured_after_all":
+def _captured_after_all(invoice: Invoice, payment: Payment) -> Changes:
+    """Money came in for an invoice that was given up, or is paid already: nothing may hide that."""
+    attempt = invoice.attempt
+    known = invoice.status is InvoiceStatus.PAID and attempt and attempt.payment_intent == payment.id
+    if payment.status != "succeeded" or known or invoice.error == "captured_after_all":
         return Changes()
-    data = {"code": "captured_after_all", "invoice": invoice.id, "what": f"{payment_id} succeeded"}
+    data = {"code": "captured_after_all", "invoice": invoice.id, "what": f"{payment.id} succeeded"}
     event = Event(invoice.account_id, "alarm.raised", data)
     return Changes(put=(replace(invoice, error="captured_after_all"),), events=(event,))
 
 
 def _alarm(invoice: Invoice, code: str, what: str, now: datetime) -> Changes:
     event = Event(invoice.account_id, "alarm.raised", {"code": code, "invoice": invoice.id, "what": what})
-    return Changes(put=(replace(invoice, error=code, due_at=now + ALARM_AGAIN),), events=(event,))
+    due_at = max(invoice.due_at, now + ALARM_AGAIN) if invoice.due_at else None  # never sooner than planned
+    return Changes(put=(replace(invoice, error=code, due_at=due_at),), events=(event,))
 
 
 def _move(invoice: Invoice, state: AttemptState, due_at: datetime | None, *events: Event) -> Changes:
@@ -400,7 +409,8 @@ def _move(invoice: Invoice, state: AttemptState, due_at: datetime | None, *event
 
 
 def _with(invoice: Invoice, payment: Payment) -> Invoice:
-    return replace(invoice, attempt=replace(_live(invoice), payment_intent=payment.id))
+    """The invoice with what any answer tells: which payment it is, and that asking works again."""
+    return replace(invoice, attempt=replace(_live(invoice), payment_intent=payment.id), failures=0, error=None)
 
 
 def _same(invoice: Invoice, payment: Payment) -> bool:

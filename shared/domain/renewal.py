@@ -22,7 +22,7 @@ def step(book: Book, now: datetime) -> Changes | None:
     """
     subscription = book.subscription
     on = subscription.next_invoice_on
-    if not subscription.alive or local_day(now, subscription.zone) < on:
+    if not _is_due(subscription, now):
         return None
     if subscription.payments is not None and subscription.billed >= subscription.payments:
         return _expire(book, on, now)
@@ -42,10 +42,15 @@ def up_to_date(book: Book, now: datetime) -> Book:
 def postpone(subscription: Subscription, error: str, now: datetime) -> Changes:
     """Move a subscription that keeps failing out of the way (1 h, 6 h, 1 d) and raise one alarm."""
     delay = collection.BACK_OFF[min(subscription.failures, len(collection.BACK_OFF) - 1)]
-    put_off = replace(subscription, failures=subscription.failures + 1, retry_at=now + delay, error=error[:200])
+    retry_at = now + delay if _is_due(subscription, now) else None  # billed meanwhile: its own day comes
+    put_off = replace(subscription, failures=subscription.failures + 1, retry_at=retry_at, error=error[:200])
     data = {"code": "renewal_failed", "subscription": subscription.id, "what": error[:200]}
     events = () if subscription.failures else (Event(subscription.account_id, "alarm.raised", data),)
     return Changes(put=(put_off,), events=events)
+
+
+def _is_due(subscription: Subscription, now: datetime) -> bool:
+    return subscription.alive and local_day(now, subscription.zone) >= subscription.next_invoice_on
 
 
 def _bill(book: Book, on: date, now: datetime) -> Changes:

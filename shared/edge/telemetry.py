@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from shared.domain.changes import Event
+
+# Most invocations have no business event to count; that is nothing to warn of.
+warnings.filterwarnings("ignore", message="No application metrics to publish")
 
 logger = Logger(service="prorata")
 metrics = Metrics(namespace="Prorata", service="prorata")

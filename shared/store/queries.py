@@ -103,6 +103,11 @@ class _Known:
     catalog: Catalog | None = None
 
 
+def forget() -> None:
+    """Nothing is known of the table: it is another one."""
+    _Known.catalog = None
+
+
 def catalog() -> Catalog:
     """AP6: what is sold at present. A catalogue that was never published is empty."""
     head: CatalogHead | None = _get("CATALOG", "CATALOG")

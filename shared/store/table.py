@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any, NamedTuple
-from uuid import NAMESPACE_OID, uuid5
 
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
@@ -77,17 +77,18 @@ def _lost_a_race(error: TransactWriteError) -> bool:
 
 
 def _entry(changes: Changes, now: datetime, once: Once | None) -> Entry:
-    """The events of a commit as one item, its id from the request's key or from what was written."""
+    """The events of a commit as one item.
+
+    Its id follows from the request's key, or from what was written at which
+    version: the same for whoever decides the same. It begins with the version,
+    so that what happens to one thing in one instant keeps its order.
+    """
     [account_id] = {event.account_id for event in changes.events}
-    seed = f"{once.scope}/{once.key}" if once else _seed(changes)
-    events = [{"type": event.type, "data": event.data} for event in changes.events]
-    return Entry(account_id, str(uuid5(NAMESPACE_OID, seed)), now, events)
-
-
-def _seed(changes: Changes) -> str:
-    """The same for whoever decides the same from the same versions."""
     written = [(*Record.key_of(entity), getattr(entity, "version", 0)) for entity in changes.put]
-    return json.dumps(written)
+    seed = f"{once.scope}/{once.key}" if once else json.dumps(written)
+    version = max((version for *_, version in written), default=0)
+    events = [{"type": event.type, "data": event.data} for event in changes.events]
+    return Entry(account_id, f"{version:06}-{sha256(seed.encode()).hexdigest()[:16]}", now, events)
 
 
 def events_of(entry: Entry) -> list[Event]:

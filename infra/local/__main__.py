@@ -1,0 +1,158 @@
+"""Prorata on one machine: ``python -m infra.local run | simulate | token``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "CRITICAL")
+os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
+
+from infra.local import telling, tokens
+from infra.local.simulate import CUSTOMER, Simulation
+from infra.local.story import StoryFile
+from infra.local.yaml_file import BadFile
+
+SAMPLE = Path(__file__).parent / "sample.yaml"
+PORT = 8787
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Prorata on one machine: the same template and the same handlers, with a calendar in hand."""
+
+
+@main.command()
+@click.option("--port", default=PORT, show_default=True, help="Where to listen, on 127.0.0.1 only.")
+@click.option(
+    "--story",
+    default=SAMPLE,
+    type=click.Path(path_type=Path),
+    help="A story to play first: its seller, catalogue and accounts are there when it starts.",
+)
+def run(port: int, story: Path) -> None:
+    """Serve the API on this machine, with a sample seller and a calendar that moves when told to."""
+    from infra.local.server import serve
+
+    simulation = _played(story)
+    account = next(iter(simulation.story.accounts), None)
+    try:
+        server = serve(simulation.cloud, tokens.key(), port)
+    except OSError as error:
+        raise click.ClickException(
+            f"Port {port} cannot be used ({error.strerror}). Try another: --port 8788"
+        ) from None
+    address = f"http://127.0.0.1:{server.server_port}"
+    token = tokens.sign({"sub": "you", "account": account, "permissions": CUSTOMER}, tokens.key())
+    subscription = next(iter(simulation.saved.values()), "")
+    click.echo(f"Prorata is running. Its calendar stands at {simulation.cloud.now:%Y-%m-%dT%H:%M:%SZ}.\n")
+    click.echo(f"  API        {address}/v1")
+    click.echo(f"  Account    {account}, subscription {subscription}")
+    click.echo(f"  Token      {token}\n")
+    click.echo("Try it from another terminal:\n")
+    click.echo(f"  export API={address} TOKEN={token} SUB={subscription}\n")
+    click.echo("and then the three lines of the README. Stop with Ctrl-C: everything is forgotten.")
+    sys.stdout.flush()
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        click.echo("\nStopped.")
+    finally:
+        server.server_close()
+
+
+@main.command()
+@click.argument("story", type=click.Path(path_type=Path))
+@click.option("--format", "as_", type=click.Choice(["text", "json"]), default="text", help="How to tell it.")
+def simulate(story: Path, as_: str) -> None:
+    """Play STORY (a YAML file, see docs/stories.md) and tell what happened, day by day.
+
+    Exit status 0: every expectation holds; 1: one does not; 2: the file cannot be read.
+    """
+    simulation = _simulation(story, _as_json if as_ == "json" else _as_text)
+    try:
+        failures = _play(simulation)
+    except BadFile as error:
+        _unreadable(error)
+    for failure in failures:
+        click.echo(failure, err=True)
+    sys.exit(1 if failures else 0)
+
+
+@main.command()
+@click.option("--account", help="The account that the caller belongs to.")
+@click.option("--permissions", default=CUSTOMER, show_default=True, help="What the caller may do.")
+@click.option("--subject", default="you", show_default=True, help="Who the caller is.")
+def token(account: str | None, permissions: str, subject: str) -> None:
+    """Print a signed token for trying things out on the local run."""
+    claims = {"sub": subject, "permissions": permissions} | ({"account": account} if account else {})
+    click.echo(tokens.sign(claims, tokens.key()))
+
+
+def _simulation(story: Path, tell: Any) -> Simulation:
+    try:
+        return Simulation(StoryFile(story), tell)
+    except BadFile as error:
+        _unreadable(error)
+
+
+def _unreadable(error: BadFile) -> NoReturn:
+    click.echo(str(error), err=True)
+    sys.exit(2)
+
+
+def _played(story: Path) -> Simulation:
+    simulation = _simulation(story, lambda _: None)
+    try:
+        failures = simulation.play()
+    except BadFile as error:
+        _unreadable(error)
+    if failures:
+        raise click.ClickException("\n".join(failures))
+    return simulation
+
+
+def _play(simulation: Simulation) -> list[str]:
+    """Play it, with a progress bar where somebody is looking."""
+    days = _days(simulation)
+    if not sys.stderr.isatty() or days < 60:
+        return simulation.play()
+    with click.progressbar(length=days, label="Simulating", file=sys.stderr) as bar:
+        start, done = simulation.cloud.now, 0
+
+        def tick(now: datetime) -> None:
+            nonlocal done
+            so_far = (now - start) // timedelta(days=1)
+            bar.update(so_far - done)
+            done = so_far
+
+        return simulation.play(tick)
+
+
+def _days(simulation: Simulation) -> int:
+    """About how many days a story lasts."""
+    times = [step.at or step.until for step in simulation.story.steps]
+    dates = [text[:10] for text in times if isinstance(text, str)]
+    try:
+        return (datetime.fromisoformat(max(dates)) - datetime.fromisoformat(min(dates))).days
+    except ValueError:
+        return 0
+
+
+def _as_json(told: dict[str, Any]) -> None:
+    click.echo(json.dumps(told, ensure_ascii=False))
+
+
+def _as_text(told: dict[str, Any]) -> None:
+    for line in telling.lines(told):
+        click.echo(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,279 @@
+"""The account on this machine: what template.yaml says, run in this process with a calendar in hand.
+
+Its time is a value that moves only when told to; moving it fires every schedule
+in between, in order. The calendar jumps from one due instant to the next: a
+sweep that would find nothing is not run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import stripe as stripe_library
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ReadTimeoutError
+
+from infra.local import aws, template
+from infra.local.deliveries import Deliveries
+from infra.local.dynamodb import DynamoDB
+from infra.local.dynamodb_requests import Change
+from infra.local.faults import Crash, Faults, Ways
+from infra.local.invocations import Call, Context, Reply, http_event, refusal, sqs_event
+from infra.local.queues import Message, Queues
+from infra.local.stripe import Answer, InProcess, Stripe
+
+STRIPE_KEY = "sk_test_local"
+WEBHOOK_SECRET = "whsec_local"  # noqa: S105 - it signs what this process sends to itself
+_LATE = timedelta(minutes=10)
+
+
+class Cloud:
+    """One seller's account. There is one at a time in a process: it answers for all of its AWS calls.
+
+    ``skip`` ``False`` runs every single sweep.
+    """
+
+    def __init__(self, now: datetime, *, skip: bool = True) -> None:
+        self.now = now
+        self.skip = skip
+        self.template = template.read()
+        self.faults = Faults(lambda call: self.later(_LATE, call))
+        self.store = DynamoDB()
+        self.store.clock = lambda: self.now.timestamp()  # noqa: PLW0108 - of then, not of now
+        self.store.fault = lambda where, call: self.faults.around(where, call, _STORE_WAYS)
+        self.store.create_table({**self.template.table, "TableName": template.TABLE_NAME})
+        self.queues = Queues(dict(self.template.queues), lambda: self.now, self.faults)
+        self.stripe = Stripe(lambda: self.now, webhook_secret=WEBHOOK_SECRET)
+        self.deliveries = Deliveries(self.stripe, self.faults, self._webhook)
+        self.invocations = 0
+        self._later: list[tuple[datetime, Callable[[], Any]]] = []
+        self._answer_for_the_outside()
+
+    def on_commit(self, hear: Callable[[list[Change]], None]) -> None:
+        """Hear of every commit: the table's stream."""
+        self.store.on_commit = hear
+
+    # ---- calling
+
+    def request(self, call: Call) -> Reply:
+        """A request to the HTTP API."""
+        path = call.path.partition("?")[0]
+        for route in self.template.routes:
+            found = re.fullmatch(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route.path), path)
+            if found and route.method == call.method:
+                return self._answer(route, call, found.groupdict())
+        return refusal(404, "Not Found")
+
+    def _answer(self, route: template.Route, call: Call, parts: Mapping[str, str]) -> Reply:
+        if route.needs_token and call.claims is None:
+            return refusal(401, "Unauthorized")
+        try:
+            answer = self.invoke(route.function, http_event(route, call, parts, self.now))
+        except Crash:
+            return refusal(500, "Internal Server Error")
+        headers = {name.lower(): value for name, value in answer.get("headers", {}).items()}
+        return Reply(answer["statusCode"], headers, answer.get("body", ""))
+
+    def _webhook(self, body: bytes, headers: Mapping[str, str]) -> bool:
+        return self.request(Call("POST", "/v1/stripe/webhook", body.decode(), headers, None)).status < 300
+
+    def invoke(self, name: str, event: Mapping[str, Any]) -> Any:
+        """Run a function of the template as Lambda would."""
+        function = self.template.functions[name]
+        module, _, attribute = function.handler.rpartition(".")
+        self.invocations += 1
+        handler = getattr(importlib.import_module(module), attribute)
+        return handler(dict(event), Context(function, self.invocations))
+
+    # ---- time
+
+    def advance(self, to: datetime, tick: Callable[[datetime], None] = lambda _: None) -> None:
+        """Move the calendar; everything that is due by ``to`` (inclusive) is done when it returns."""
+        assert to >= self.now, "the calendar does not go back"
+        self.settle()
+        while (instant := self._next_instant()) is not None and instant <= to:
+            self.now = max(instant, self.now)
+            self._turn(self._fires_at(instant))
+            tick(self.now)
+        self.now = to
+        self.settle()
+        tick(to)
+
+    def settle(self) -> None:
+        """Do what is due now, until nothing more comes of it."""
+        self._turn(sweep=False)
+        before = None
+        while (due := self._due_now()) and due != before:
+            before = due
+            self._turn(sweep=True)
+
+    def later(self, delay: timedelta, call: Callable[[], Any]) -> None:
+        """Something that takes effect when everybody has given up on it."""
+        self._later.append((self.now + delay, call))
+
+    def _turn(self, sweep: bool) -> None:
+        """One instant: what comes late, the schedules that fire, the queues."""
+        for entry in [entry for entry in self._later if entry[0] <= self.now]:
+            self._later.remove(entry)
+            entry[1]()
+        if sweep:
+            for schedule in self.template.schedules:
+                self._fire(schedule)
+                self._drain()
+        self._drain()
+
+    def _fire(self, schedule: template.Schedule) -> None:
+        text = schedule.input.replace("<aws.scheduler.scheduled-time>", self.now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        try:
+            self.invoke(schedule.function, json.loads(text))
+        except (Crash, Exception) as error:  # noqa: BLE001 - Scheduler notes the failure; the next sweep finds it all
+            self._failed(schedule.function, error)
+
+    def _drain(self) -> None:
+        """Work off the queues, one worker each, and deliver Stripe's messages."""
+        self.deliveries.send(self.now)
+        busy = True
+        while busy:
+            busy = False
+            for mapping in self.template.mappings:
+                while messages := self.queues.receive(mapping.queue, mapping.batch_size):
+                    busy = True
+                    self._work(mapping, messages)
+                    self.deliveries.send(self.now)
+
+    def _work(self, mapping: template.QueueMapping, messages: list[Message]) -> None:
+        try:
+            answer = self.invoke(mapping.function, sqs_event(mapping.queue, messages))
+        except (Crash, Exception) as error:  # noqa: BLE001 - the whole batch comes back
+            self._failed(mapping.function, error)
+            return
+        failed = {item["itemIdentifier"] for item in (answer or {}).get("batchItemFailures", ())}
+        for message in messages:
+            if message.id not in failed:
+                self.queues.delete(mapping.queue, message)
+
+    def _failed(self, function: str, error: BaseException) -> None:
+        """Lambda has written it to the log; nobody else hears of it."""
+
+    # ---- what is due
+
+    def _due(self) -> list[str]:
+        """The first sort key of each partition of the due index."""
+        found = []
+        for partition in self.store.partitions(template.TABLE_NAME, "GSI1"):
+            first = self.store.first(template.TABLE_NAME, "GSI1", partition)
+            if first is not None:
+                found.append(str(first))
+        return found
+
+    def _due_now(self) -> list[str]:
+        now = self.now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return [key for key in self._due() if key.partition("#")[0] <= now]
+
+    def _next_instant(self) -> datetime | None:
+        """When something happens next: a sweep that finds something, a message, a late effect."""
+        waiting = (self.queues.next_visible(), self.deliveries.next_at())
+        instants = [at for at, _ in self._later] + [at for at in waiting if at] + self._sweeps()
+        return max(min(instants), self.now) if instants else None
+
+    def _sweeps(self) -> list[datetime]:
+        ticks = []
+        due = min((datetime.fromisoformat(key.partition("#")[0]) for key in self._due()), default=None)
+        for schedule in self.template.schedules:
+            step = template.every(schedule.expression)
+            if not self.skip:
+                ticks.append(_next_tick(self.now, step))
+            elif due is not None:
+                ticks.append(_next_tick(max(due - timedelta(microseconds=1), self.now), step))
+        return ticks
+
+    def _fires_at(self, instant: datetime) -> bool:
+        steps = [template.every(schedule.expression) for schedule in self.template.schedules]
+        return any(_next_tick(instant - timedelta(microseconds=1), step) == instant for step in steps)
+
+    # ---- the outside
+
+    def _answer_for_the_outside(self) -> None:
+        from shared import payments
+        from shared.edge import clock
+        from shared.store import queries
+        from shared.store.records import Record
+
+        os.environ.update({name: value for each in self.template.functions.values()
+                           for name, value in each.environment.items()} | _ENVIRONMENT)  # fmt: skip
+        aws.answer_here({"dynamodb": self.store.answer, "sqs": self.queues.answer, "ssm": _parameter})
+        Record._connection = None  # noqa: SLF001 - a new table, a new client
+        queries.forget()
+        payments.forget()
+        line = InProcess(self.stripe)
+        line.fault = self._stripe_fault
+        stripe_library.default_http_client = line
+        clock.source = lambda: self.now
+        clock.sleep = lambda _: None
+
+    def _stripe_fault(self, where: str, call: Callable[[], Answer]) -> Answer:
+        """A line that breaks, or a Stripe that fails by itself, which its stand-in knows how to."""
+        how = self.faults.take(where)
+        if how in ("throttled", "conflict", "error_500_before", "error_500_after"):
+            self.stripe.fail_next(where, how)
+            return call()
+        if how is None:
+            return call()
+        self.faults.arm(where, how)
+        return self.faults.around(where, call, _LINE_WAYS)
+
+
+_ENVIRONMENT = {
+    "TABLE_NAME": template.TABLE_NAME,
+    "WORKER_THREADS": "1",  # one worker, so that the same story gives the same output
+    "POWERTOOLS_LOG_LEVEL": os.environ.get("POWERTOOLS_LOG_LEVEL", "CRITICAL"),
+    "POWERTOOLS_METRICS_DISABLED": "true",
+    "POWERTOOLS_TRACE_DISABLED": "true",
+}
+
+
+def _next_tick(after: datetime, step: timedelta) -> datetime:
+    """The first multiple of ``step`` later than an instant."""
+    seconds = int(step.total_seconds())
+    count = int((after - _EPOCH) / timedelta(seconds=1)) // seconds + 1
+    return _EPOCH + timedelta(seconds=count * seconds)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _parameter(request: AWSPreparedRequest) -> AWSResponse:
+    """A secret out of SSM's Parameter Store."""
+    name = json.loads(request.body)["Name"]
+    value = WEBHOOK_SECRET if "webhook" in name else STRIPE_KEY
+    return aws.response(200, {"Parameter": {"Name": name, "Type": "SecureString", "Value": value}})
+
+
+def _line_lost() -> Any:
+    raise stripe_library.APIConnectionError("The line broke (a fault on purpose).")  # type: ignore[no-untyped-call]
+
+
+def _store_lost() -> Any:
+    raise ReadTimeoutError(endpoint_url="local")
+
+
+def _store_refusal(status: int, code: str, **more: Any) -> AWSResponse:
+    body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "Message": f"{code} (a fault on purpose)"}
+    return aws.response(status, body | more)
+
+
+_STORE_WAYS = Ways(
+    lost=_store_lost,
+    throttled=lambda: _store_refusal(400, "ProvisionedThroughputExceededException"),
+    broken=lambda: _store_refusal(500, "InternalServerError"),
+    conflict=lambda: _store_refusal(
+        400, "TransactionCanceledException", CancellationReasons=[{"Code": "TransactionConflict"}]
+    ),
+)
+_LINE_WAYS = Ways(lost=_line_lost, throttled=_line_lost, broken=_line_lost, conflict=_line_lost)

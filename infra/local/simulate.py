@@ -1,0 +1,351 @@
+"""Playing a story through the real handlers, and telling what happened."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from infra.local.cloud import Cloud
+from infra.local.dynamodb_requests import Change
+from infra.local.faults import Crash
+from infra.local.invocations import Call, Reply
+from infra.local.story import METHODS, Fault, Step, StoryFile
+from infra.local.yaml_file import YamlFile
+from shared.domain.invoice import Invoice
+from shared.store.records import Entry, Record
+
+STAFF = "seller.admin"
+CUSTOMER = "billing.view billing.modify users.edit"
+Told = dict[str, Any]
+
+
+class Failure(Exception):
+    """An expectation that did not hold."""
+
+
+class Simulation:
+    """A story being played. ``tell`` hears of everything that happens, in order of time."""
+
+    def __init__(self, story: StoryFile, tell: Callable[[Told], None], *, skip: bool = True) -> None:
+        self.file = story
+        self.story = story.story
+        self.tell = tell
+        self.failures: list[str] = []
+        self.told: list[Told] = []
+        self.saved: dict[str, str] = {}
+        self._zones = {name: ZoneInfo(entity.timezone) for name, entity in self.story.seller.items()}
+        self._first_zone = next(iter(self._zones.values()))
+        self._issued: list[tuple[str, str]] = []
+        self._calling: list[Told] | None = None
+        self.cloud = Cloud(self._instant(0, self.story.steps[0].at or ""), skip=skip)
+        self.cloud.on_commit(self._hear)
+
+    def play(self, tick: Callable[[datetime], None] = lambda _: None) -> list[str]:
+        """Play it to the end and answer what did not come out as expected, each with its line."""
+        self._set_up()
+        for number, step in enumerate(self.story.steps):
+            at = step.at or (step.until if isinstance(step.until, str) else None)
+            if at:
+                self._move(number, at, tick)
+            try:
+                self._do(number, step)
+            except Failure as failure:
+                self.failures.append(str(self.file.file.error(("steps", number), str(failure))))
+        self.cloud.settle()
+        self._check_outcome()
+        return self.failures
+
+    # ---- the beginning
+
+    def _set_up(self) -> None:
+        for name in self.story.seller:
+            self._publish(f"PUT /v1/sellers/{name}", self.file.file.data["seller"][name], ("seller", name))
+        self._publish_catalog(("catalog",))
+        first = next(iter(self.story.seller))
+        for name, account in self.story.accounts.items():
+            body = {
+                "seller": account.seller or first,
+                "name": account.name or name,
+                "currency": account.currency,
+                "billing_contacts": account.billing_contacts,
+            }
+            self._publish(f"PUT /v1/accounts/{name}", body, ("accounts", name))
+            if method := METHODS[account.payment_method]:
+                route = f"POST /v1/accounts/{name}/payment-method"
+                self._publish(route, {"payment_method": method}, ("accounts", name, "payment_method"))
+
+    def _publish_catalog(self, place: tuple[str | int, ...]) -> None:
+        body, file, start = self.file.catalog(place)
+        self._publish("PUT /v1/catalog", body, start, file)
+
+    def _publish(
+        self, route: str, body: Any, place: tuple[str | int, ...], file: YamlFile[Any] | None = None
+    ) -> None:
+        """Something the seller sets up; a refusal is a mistake in the file."""
+        method, path = route.split(" ")
+        reply = self._request(method, path, body, STAFF, f"set-up {path}")
+        if reply.status >= 300:
+            pointer = [step for step in reply.json.get("pointer", "").split("/") if step]
+            raise (file or self.file.file).error((*place, *pointer), reply.json.get("detail", reply.body))
+
+    # ---- the steps
+
+    def _do(self, number: int, step: Step) -> None:
+        if step.kind == "call":
+            self._call(number, step)
+        elif isinstance(step.fault, Fault):
+            self.cloud.faults.arm(step.fault.where, step.fault.how, step.fault.times)
+        elif isinstance(step.stripe, dict):
+            self._outside(number, step.stripe)
+        elif step.kind == "publish":
+            self._publish_catalog(("steps", number, "publish"))
+
+    def _call(self, number: int, step: Step) -> None:
+        method, path = self._filled(str(step.call)).split()
+        found = re.match(r"/accounts/([^/?]+)", path)
+        account = found[1] if found else None
+        permissions = step.as_ or (CUSTOMER if account else STAFF)
+        self._calling = []
+        key = step.key or f"step-{number + 1}"
+        reply = self._request(method, f"/v1{path}", self._filled_in(step.body), permissions, key)
+        heard, self._calling = self._calling, None
+        answer = reply.json if reply.body else None
+        code = answer.get("code") if reply.status >= 400 and isinstance(answer, dict) else None
+        self._tell("api.call", account, {"method": method, "path": path, "status": reply.status, "code": code})
+        for told in heard:
+            self._say(told)
+        _check_answer(step, reply.status, code, answer)
+        for name, where in step.save.items():
+            self.saved[name] = str(_dig(answer, where))
+
+    def _outside(self, number: int, said: dict[str, str]) -> None:
+        if until := said.get("lose_webhooks_until"):
+            self.cloud.deliveries.lost_until = self._instant(number, until)
+            return
+        from shared.store import queries
+
+        account = queries.account(said.get("card") or said["pay"])
+        if "card" in said:
+            if account.payment_method is None:
+                raise Failure(f"{account.id} has no card that could become {said['becomes']}")
+            self.cloud.stripe.becomes(account.payment_method, said["becomes"])
+            return
+        waiting = [
+            bill.attempt.payment_intent
+            for bill in queries.invoices(account.id).items
+            if bill.attempt and bill.attempt.payment_intent and not bill.settled
+        ]
+        if not waiting:
+            raise Failure(f"{account.id} has nothing to pay")
+        self.cloud.stripe.pay(waiting[0], "pm_card_visa")
+        self.cloud.settle()
+
+    def _request(self, method: str, path: str, body: Any, permissions: str, key: str) -> Reply:
+        found = re.match(r"/v1/accounts/([^/?]+)", path)
+        claims = {"sub": "story", "permissions": permissions} | ({"account": found[1]} if found else {})
+        text = json.dumps(body) if body is not None else None
+        reply = self.cloud.request(Call(method, path, text, {"Idempotency-Key": key}, claims))
+        self.cloud.deliveries.send(self.cloud.now)
+        return reply
+
+    def _move(self, number: int, at: str, tick: Callable[[datetime], None]) -> None:
+        to = self._instant(number, at)
+        if to < self.cloud.now:
+            raise self.file.file.error(
+                ("steps", number, "at"), f"{at} is before the step before: time does not go back."
+            )
+        self.cloud.advance(to, tick)
+
+    def _instant(self, number: int, text: str) -> datetime:
+        """A local time of the story, in the zone of the step's account."""
+        try:
+            local = datetime.fromisoformat(text)
+        except ValueError:
+            place = ("steps", number, "at" if self.story.steps[number].at else "until")
+            reason = f"{text!r} is no time: write 2026-02-07T15:30 or 2026-02-07."
+            raise self.file.file.error(place, reason) from None
+        step = self.story.steps[number]
+        found = re.match(r"\S+ /accounts/([^/?]+)", str(step.call))
+        zone = self._zone(found[1] if found else None)
+        return (local if local.tzinfo else local.replace(tzinfo=zone)).astimezone(UTC)
+
+    def _zone(self, account: str | None) -> ZoneInfo:
+        known = self.story.accounts.get(account or "")
+        return self._zones[known.seller] if known and known.seller else self._first_zone
+
+    def _filled(self, text: str) -> str:
+        return re.sub(r"{(\w+)}", lambda found: self.saved.get(found[1], found[0]), text)
+
+    def _filled_in(self, body: Any) -> Any:
+        if isinstance(body, dict):
+            return {key: self._filled_in(value) for key, value in body.items()}
+        if isinstance(body, list):
+            return [self._filled_in(value) for value in body]
+        return self._filled(body) if isinstance(body, str) else body
+
+    # ---- what happens
+
+    def _hear(self, changes: list[Change]) -> None:
+        """Take note of the events of a commit; an issued invoice is told with its lines."""
+        entities = [Record.from_raw_data(change.new).to_entity() for change in changes if change.new]
+        invoices = {entity.id: entity for entity in entities if isinstance(entity, Invoice)}
+        for entry in entities:
+            if isinstance(entry, Entry):
+                for event in entry.events:
+                    data = dict(event["data"])
+                    if event["type"] == "invoice.issued":
+                        self._issued.append((entry.account_id, data["invoice"]))
+                        data = {"invoice": shown(invoices[data["invoice"]])}
+                    self._tell(event["type"], entry.account_id, data)
+
+    def _tell(self, type_: str, account: str | None, data: Told) -> None:
+        now = self.cloud.now
+        local = now.astimezone(self._zone(account)).replace(tzinfo=None)
+        told = {
+            "at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "local": local.isoformat(timespec="seconds"),
+            "account": account,
+            "type": type_,
+            **data,
+        }
+        if self._calling is not None:
+            self._calling.append(told)
+        else:
+            self._say(told)
+
+    def _say(self, told: Told) -> None:
+        self.told.append(told)
+        self.tell(told)
+
+    # ---- the end
+
+    def _check_outcome(self) -> None:
+        wanted, place = self.story.expect, "expect"
+        got = {
+            "invoices": [shown(self._invoice(*key)) | {"account": key[0]} for key in self._issued],
+            "payments": [_payment(told) for told in self.told if told["type"] in _PAYMENTS],
+            "mails": [told for told in self.told if told["type"] == "mail.sent"],
+        }
+        for name, found in got.items():
+            expected = getattr(wanted, name)
+            if expected is not None:
+                self._compare_list((place, name), expected, found)
+        if wanted.events is not None:
+            self._compare_events(wanted.events)
+        counts = Counter(told["type"] for told in self.told)
+        for type_, number in (wanted.counts or {}).items():
+            self._compare((place, "counts", type_), number, counts[type_])
+        for saved, status in (wanted.statuses or {}).items():
+            self._compare((place, "statuses", saved), status, self._status(saved))
+
+    def _compare_list(self, place: tuple[str | int, ...], expected: list[Any], found: list[Any]) -> None:
+        if len(expected) != len(found):
+            self._compare(place, f"{len(expected)} {place[-1]}", f"{len(found)}: {json.dumps(found)}")
+        for number, (one, other) in enumerate(zip(expected, found, strict=False)):
+            if (difference := _difference(one, other)) is not None:
+                self._compare((*place, number), *difference)
+
+    def _compare_events(self, expected: list[Told]) -> None:
+        """Each must have happened, in this order; others may stand between them."""
+        rest = iter(self.told)
+        for number, event in enumerate(expected):
+            if not any(_difference(event, told) is None for told in rest):
+                self._compare(("expect", "events", number), json.dumps(event), "no such event after the one before")
+
+    def _compare(self, place: tuple[str | int, ...], expected: Any, got: Any) -> None:
+        if expected != got:
+            self.failures.append(str(self.file.file.error(place, f"expected {expected}, got {got}")))
+
+    def _invoice(self, account: str, number: str) -> Invoice:
+        from shared.store import queries
+
+        return queries.invoice(account, number)
+
+    def _status(self, saved: str) -> str:
+        """The status of a subscription by the name it was saved under, or by its id."""
+        wanted = self.saved.get(saved, saved)
+        kinds = (item for item in self.cloud.store.items("prorata") if item["kind"]["S"] == "subscription")
+        return next((item["status"]["S"] for item in kinds if item["id"]["S"] == wanted), "no such subscription")
+
+
+_PAYMENTS = {
+    "payment.succeeded": "succeeded",
+    "payment.failed": "failed",
+    "payment.processing": "processing",
+    "payment.action_required": "action_required",
+}
+
+
+def shown(invoice: Invoice) -> Told:
+    """An invoice as stories tell it: amounts as decimal strings, periods as ISO 8601 intervals."""
+    return {
+        "id": invoice.id,
+        "number": invoice.id,
+        "subscription": invoice.subscription_id,
+        "date": str(invoice.date),
+        "currency": invoice.currency,
+        "status": invoice.status.value,
+        "total": invoice.total.decimal,
+        "lines": [
+            {
+                "description": line.description,
+                "quantity": line.quantity,
+                "amount": line.amount.decimal,
+                "period": str(line.period) if line.period else None,
+                "price": line.price,
+                "kind": line.kind,
+                **({"subscription": line.subscription_id} if line.subscription_id else {}),
+            }
+            for line in invoice.lines
+        ],
+    }
+
+
+def _payment(told: Told) -> Told:
+    names = ("account", "invoice", "amount", "currency", "code")
+    status = {"status": _PAYMENTS[told["type"]], "date": told["local"][:10]}
+    return {name: told[name] for name in names if name in told} | status
+
+
+def _check_answer(step: Step, status: int, code: str | None, answer: Any) -> None:
+    wanted = step.expect
+    if wanted.status is not None and wanted.status != status:
+        raise Failure(f"expected status {wanted.status}, got {status}: {json.dumps(answer)}")
+    if wanted.code is not None and wanted.code != code:
+        raise Failure(f"expected the refusal {wanted.code}, got {code}: {json.dumps(answer)}")
+    if wanted.status is None and wanted.code is None and status >= 400:
+        raise Failure(f"refused with {status}: {json.dumps(answer)}")
+    if wanted.body is not None and (difference := _difference(wanted.body, answer)) is not None:
+        raise Failure(f"expected {difference[0]} in the answer, got {difference[1]}")
+
+
+def _difference(expected: Any, got: Any) -> tuple[Any, Any] | None:
+    """Where ``got`` lacks a part of ``expected``; what is not named is not compared."""
+    if isinstance(expected, dict) and isinstance(got, dict):
+        for key, value in expected.items():
+            difference = _difference(value, got.get(key))
+            if difference is not None:
+                return f"{key}: {difference[0]}", f"{key}: {difference[1]}"
+        return None
+    if isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
+        return next((d for d in map(_difference, expected, got) if d is not None), None)
+    return None if expected == got else (json.dumps(expected), json.dumps(got))
+
+
+def _dig(answer: Any, where: str) -> Any:
+    """``subscriptions.0.id``: a value in an answer."""
+    value = answer
+    for step in where.split("."):
+        try:
+            value = value[int(step)] if isinstance(value, list) else value[step]
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise Failure(f"there is no {where!r} to save in {json.dumps(answer)}") from None
+    return value
+
+
+__all__ = ["Crash", "Failure", "Simulation"]

@@ -1,0 +1,144 @@
+"""A story: what happened, day by day, as a file (see docs/stories.md)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+from infra.local.faults import HOW, WHERE
+from infra.local.yaml_file import BadFile, YamlFile
+from shared.edge.schemas import PutCatalog, PutSeller
+
+METHODS = {"card_ok": "pm_card_visa", "card_declined": "pm_card_chargeCustomerFail", "none": None}
+"""The ways to pay that an account of a story can have, and Stripe's test methods behind them."""
+KINDS = ("call", "until", "stripe", "fault", "publish")
+
+
+class Part(Struct, forbid_unknown_fields=True, kw_only=True):
+    """The base of all parts of a story."""
+
+
+class StoryAccount(Part):
+    """A customer; ``seller`` is the first unless named."""
+
+    seller: str | None = None
+    name: str | None = None
+    currency: str | None = None
+    payment_method: Literal["card_ok", "card_declined", "none"] = "none"
+    billing_contacts: list[str] = []
+
+
+class Fault(Part):
+    """The next calls of a kind fail."""
+
+    where: str
+    how: str
+    times: int = 1
+
+
+class Expected(Part):
+    """What a call must answer: its status, any part of its body, a refusal's code."""
+
+    status: int | None = None
+    code: str | None = None
+    body: Any = None
+
+
+class Step(Part):
+    """One thing that happens; which, says the one of ``call``, ``until``, ``stripe``, ``fault``, ``publish``."""
+
+    at: str | None = None
+    call: str | UnsetType = UNSET
+    until: str | UnsetType = UNSET
+    stripe: dict[str, str] | UnsetType = UNSET
+    fault: Fault | UnsetType = UNSET
+    publish: str | PutCatalog | UnsetType = UNSET
+    as_: str | None = field(name="as", default=None)
+    key: str | None = None
+    body: Any = None
+    save: dict[str, str] = {}
+    expect: Expected = field(default_factory=Expected)
+
+    @property
+    def kind(self) -> str:
+        """Which of the kinds it is (checked when it was read: just one)."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not UNSET)
+
+
+class Outcome(Part):
+    """What must have come out at the end; what is not named is not compared."""
+
+    invoices: list[dict[str, Any]] | None = None
+    events: list[dict[str, Any]] | None = None
+    payments: list[dict[str, Any]] | None = None
+    mails: list[dict[str, Any]] | None = None
+    statuses: dict[str, str] | None = None
+    counts: dict[str, int] | None = None
+
+
+class Story(Part):
+    """A whole story."""
+
+    seller: dict[str, PutSeller]
+    catalog: str | PutCatalog
+    accounts: dict[str, StoryAccount]
+    steps: list[Step]
+    expect: Outcome = field(default_factory=Outcome)
+
+
+class StoryFile:
+    """A story with its catalogues read and checked, and the lines of the file for what goes wrong later."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = YamlFile(path, Story)
+        self.story = self.file.value
+        if not self.story.seller:
+            raise self.file.error(("seller",), "A story needs a seller entity.")
+        if not self.story.steps or self.story.steps[0].at is None:
+            raise self.file.error(("steps", 0), "The first step needs `at`: when the story begins.")
+        for number, step in enumerate(self.story.steps):
+            self._check_step(number, step)
+        for name, account in self.story.accounts.items():
+            if account.seller not in (None, *self.story.seller):
+                raise self.file.error(("accounts", name, "seller"), f"There is no seller {account.seller!r}.")
+
+    def catalog(self, place: tuple[str | int, ...]) -> tuple[Any, YamlFile[Any], Any]:
+        """The catalogue at a place of the story as the body to publish, the file it stands in and where in it."""
+        wanted = self.file.data
+        for step in place:
+            wanted = wanted[step]
+        if not isinstance(wanted, str):
+            return wanted, self.file, place
+        path = self.file.path.parent / wanted
+        if not path.exists():
+            raise self.file.error(place, f"There is no file {path}.")
+        file = YamlFile(path, PutCatalog)
+        return file.data, file, ()
+
+    def _check_step(self, number: int, step: Step) -> None:
+        place = ("steps", number)
+        kinds = [kind for kind in KINDS if getattr(step, kind) is not UNSET]
+        if len(kinds) != 1:
+            raise self.file.error(place, f"A step is just one of: {', '.join(KINDS)}.")
+        if isinstance(step.fault, Fault):
+            for name, value, known in (("where", step.fault.where, WHERE), ("how", step.fault.how, HOW)):
+                if value not in known:
+                    reason = f"There is no fault {name} {value!r}: there are {', '.join(known)}."
+                    raise self.file.error((*place, "fault", name), reason)
+        if isinstance(step.stripe, dict):
+            self._check_stripe(place, step.stripe)
+        if step.kind == "call" and len(str(step.call).split()) != 2:
+            raise self.file.error((*place, "call"), "A call is a method and a path: POST /accounts/acme/checkout")
+
+    def _check_stripe(self, place: tuple[str | int, ...], said: dict[str, str]) -> None:
+        if set(said) not in ({"card", "becomes"}, {"pay"}, {"lose_webhooks_until"}):
+            known = "{card: acme, becomes: card_declined}, {pay: acme}, {lose_webhooks_until: 2026-02-07T12:00}"
+            raise self.file.error((*place, "stripe"), f"The outside does one of: {known}.")
+        account = said.get("card") or said.get("pay")
+        if account and account not in self.story.accounts:
+            raise self.file.error((*place, "stripe"), f"There is no account {account!r}.")
+
+
+__all__ = ["METHODS", "BadFile", "Outcome", "Step", "Story", "StoryFile"]

@@ -1,0 +1,247 @@
+"""The objects of Stripe's API as they come into the world, and the test cards with how each behaves."""
+
+import hashlib
+import string
+from typing import Any, NamedTuple
+
+from infra.local.stripe_requests import ADDRESS
+
+Object = dict[str, Any]
+
+API_VERSION = "2026-05-27.dahlia"
+BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+
+# What Stripe charges at the least, in minor units; other currencies are held to 1.
+MINIMUM_AMOUNT = {
+    "aud": 50, "brl": 50, "cad": 50, "chf": 50, "czk": 1500, "dkk": 250, "eur": 50, "gbp": 30, "hkd": 400,
+    "huf": 17500, "jpy": 50, "mxn": 1000, "nok": 300, "nzd": 50, "pln": 200, "sek": 300, "sgd": 50, "usd": 50,
+}  # fmt: skip
+MAXIMUM_AMOUNT = 99_999_999
+PAYMENT_METHOD_TYPES = ("bacs_debit", "card", "link", "sepa_debit", "us_bank_account")
+
+
+class Decline(NamedTuple):
+    """Why a card is not charged: an error code, for ``card_declined`` the issuer's reason, and a sentence."""
+
+    code: str
+    decline_code: str | None
+    message: str
+
+
+# How a payment method behaves when it is charged: None is a success.
+BEHAVIOURS: dict[str, Decline | None] = {
+    "card_ok": None,
+    "card_declined": Decline("card_declined", "generic_decline", "Your card was declined."),
+    "card_expired": Decline("expired_card", None, "Your card has expired."),
+    "card_insufficient_funds": Decline("card_declined", "insufficient_funds", "Your card has insufficient funds."),
+    "card_lost": Decline("card_declined", "lost_card", "Your card was declined."),
+    "card_processing_error": Decline(
+        "processing_error", None, "An error occurred while processing your card. Try again in a little bit."
+    ),
+    "card_stolen": Decline("card_declined", "stolen_card", "Your card was declined."),
+}
+
+
+class Card(NamedTuple):
+    """A card behind a payment method; one that does not attach is declined when it is saved, too."""
+
+    brand: str
+    last4: str
+    behaviour: str
+    attaches: bool = False
+
+
+TEST_CARDS = {
+    "visa": Card("visa", "4242", "card_ok", attaches=True),
+    "mastercard": Card("mastercard", "4444", "card_ok", attaches=True),
+    "chargeCustomerFail": Card("visa", "0341", "card_declined", attaches=True),
+    "chargeDeclined": Card("visa", "0002", "card_declined"),
+    "chargeDeclinedExpiredCard": Card("visa", "0069", "card_expired"),
+    "chargeDeclinedInsufficientFunds": Card("visa", "9995", "card_insufficient_funds"),
+    "chargeDeclinedLostCard": Card("visa", "9987", "card_lost"),
+    "chargeDeclinedProcessingError": Card("visa", "0119", "card_processing_error"),
+    "chargeDeclinedStolenCard": Card("visa", "9979", "card_stolen"),
+}
+TEST_METHODS = {f"pm_card_{name}": card for name, card in TEST_CARDS.items()}  # in a payment method's place
+TEST_TOKENS = {f"tok_{name}": card for name, card in TEST_CARDS.items()}  # to make a payment method from
+
+
+def base62(seed: str, length: int) -> str:
+    """Up to 40 letters and digits that follow from ``seed``: the same calls give the same ids."""
+    number = int.from_bytes(hashlib.sha256(seed.encode()).digest())
+    letters = []
+    for _ in range(length):
+        number, digit = divmod(number, 62)
+        letters.append(BASE62[digit])
+    return "".join(letters)
+
+
+def customer(customer_id: str, created: int) -> Object:
+    """A customer of whom nothing is known yet."""
+    return {
+        "id": customer_id,
+        "object": "customer",
+        "address": None,
+        "balance": 0,
+        "created": created,
+        "currency": None,
+        "customer_account": None,
+        "default_source": None,
+        "delinquent": False,
+        "description": None,
+        "discount": None,
+        "email": None,
+        "invoice_prefix": base62(customer_id, 8).upper(),
+        "invoice_settings": {
+            "custom_fields": None,
+            "default_payment_method": None,
+            "footer": None,
+            "rendering_options": None,
+        },
+        "livemode": False,
+        "metadata": {},
+        "name": None,
+        "next_invoice_sequence": 1,
+        "phone": None,
+        "preferred_locales": [],
+        "shipping": None,
+        "tax_exempt": "none",
+        "test_clock": None,
+    }
+
+
+def payment_method(method_id: str, created: int, card: Card) -> Object:
+    """A card that belongs to no customer yet."""
+    address = dict.fromkeys(ADDRESS)
+    return {
+        "id": method_id,
+        "object": "payment_method",
+        "allow_redisplay": "unspecified",
+        "billing_details": {"address": address, "email": None, "name": None, "phone": None, "tax_id": None},
+        "card": {
+            "brand": card.brand,
+            "checks": {
+                "address_line1_check": None,
+                "address_postal_code_check": None,
+                "cvc_check": "unchecked",
+            },
+            "country": "US",
+            "display_brand": card.brand,
+            "exp_month": 12,
+            "exp_year": 2034,
+            "fingerprint": base62(card.last4, 16),
+            "funding": "credit",
+            "generated_from": None,
+            "last4": card.last4,
+            "networks": {"available": [card.brand], "preferred": None},
+            "regulated_status": "unregulated",
+            "three_d_secure_usage": {"supported": True},
+            "wallet": None,
+        },
+        "created": created,
+        "customer": None,
+        "customer_account": None,
+        "livemode": False,
+        "metadata": {},
+        "type": "card",
+    }
+
+
+def payment_intent(intent_id: str, created: int) -> Object:
+    """A payment that nothing has been tried for; amount, currency and so on are the caller's to fill in."""
+    return {
+        "id": intent_id,
+        "object": "payment_intent",
+        "amount": 0,
+        "amount_capturable": 0,
+        "amount_details": {"tip": {}},
+        "amount_received": 0,
+        "application": None,
+        "application_fee_amount": None,
+        "automatic_payment_methods": None,
+        "canceled_at": None,
+        "cancellation_reason": None,
+        "capture_method": "automatic_async",
+        "client_secret": f"{intent_id}_secret_{base62(f'secret of {intent_id}', 25)}",
+        "confirmation_method": "automatic",
+        "created": created,
+        "currency": "",
+        "customer": None,
+        "customer_account": None,
+        "description": None,
+        "excluded_payment_method_types": None,
+        "last_payment_error": None,
+        "latest_charge": None,
+        "livemode": False,
+        "metadata": {},
+        "next_action": None,
+        "on_behalf_of": None,
+        "payment_method": None,
+        "payment_method_configuration_details": None,
+        "payment_method_options": {
+            "card": {
+                "installments": None,
+                "mandate_options": None,
+                "network": None,
+                "request_three_d_secure": "automatic",
+            }
+        },
+        "payment_method_types": ["card"],
+        "processing": None,
+        "receipt_email": None,
+        "review": None,
+        "setup_future_usage": None,
+        "shipping": None,
+        "statement_descriptor": None,
+        "statement_descriptor_suffix": None,
+        "status": "requires_payment_method",
+        "transfer_data": None,
+        "transfer_group": None,
+    }
+
+
+def setup_intent(intent_id: str, created: int) -> Object:
+    """A payment method about to be saved for later."""
+    return {
+        "id": intent_id,
+        "object": "setup_intent",
+        "application": None,
+        "automatic_payment_methods": None,
+        "cancellation_reason": None,
+        "client_secret": f"{intent_id}_secret_{base62(f'secret of {intent_id}', 25)}",
+        "created": created,
+        "customer": None,
+        "customer_account": None,
+        "description": None,
+        "excluded_payment_method_types": None,
+        "flow_directions": None,
+        "last_setup_error": None,
+        "latest_attempt": None,
+        "livemode": False,
+        "mandate": None,
+        "metadata": {},
+        "next_action": None,
+        "on_behalf_of": None,
+        "payment_method": None,
+        "payment_method_configuration_details": None,
+        "payment_method_options": {},
+        "payment_method_types": ["card"],
+        "single_use_mandate": None,
+        "status": "requires_payment_method",
+        "usage": "off_session",
+    }
+
+
+def event(event_id: str, created: int, kind: str, data: Object, request: Object) -> Object:
+    """That something of ``kind`` happened, and to what; ``request`` says which call did it."""
+    return {
+        "id": event_id,
+        "object": "event",
+        "api_version": API_VERSION,
+        "created": created,
+        "data": data,
+        "livemode": False,
+        "pending_webhooks": 1,
+        "request": request,
+        "type": kind,
+    }

@@ -1,0 +1,195 @@
+"""What no linter of CloudFormation sees in template.yaml, and the sample events beside it."""
+
+import importlib
+import json
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from infra.local import template
+
+ROOT = Path(__file__).parents[2]
+RESOURCES = template.load()["Resources"]
+PRORATA = template.read()
+WEBHOOK = "/v1/stripe/webhook"
+
+
+def sample_of(function):
+    """A function's sample event: accounts.handler has accounts.json, rollover.work has rollover_work.json."""
+    _, module, name = function.handler.split(".")
+    return ROOT / "infra/events" / f"{module if name == 'handler' else f'{module}_{name}'}.json"
+
+
+def statements_of(function):
+    """Everything that a function may do, as (action, resource)."""
+    for policy in RESOURCES[function]["Properties"]["Policies"]:
+        for statement in policy["Statement"]:
+            actions, resources = statement["Action"], statement["Resource"]
+            for action in actions if isinstance(actions, list) else [actions]:
+                for resource in resources if isinstance(resources, list) else [resources]:
+                    yield action, json.dumps(resource)
+
+
+def allowed(function, action, resource):
+    return any(action == may and resource in where for may, where in statements_of(function))
+
+
+@pytest.mark.parametrize("function", PRORATA.functions.values(), ids=lambda function: function.name)
+def test_a_handler_names_a_function_of_a_module(function):
+    module, _, name = function.handler.rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_every_file_of_functions_is_deployed():
+    files = {path.stem for path in (ROOT / "functions").glob("[!_]*.py")}
+    assert files <= {function.handler.split(".")[1] for function in PRORATA.functions.values()}
+
+
+def test_every_route_but_the_webhook_needs_a_token():
+    assert [route.path for route in PRORATA.routes if not route.needs_token] == [WEBHOOK]
+
+
+def test_routes_are_named_once_and_one_by_one():
+    keys = [(route.method, route.path) for route in PRORATA.routes]
+    assert len(keys) == len(set(keys))
+    for method, path in keys:
+        assert method in {"GET", "PUT", "POST", "DELETE"}
+        assert re.fullmatch(r"/v1(/[a-z-]+|/\{[a-z]+\})+", path)
+
+
+def test_a_message_stays_hidden_for_six_times_as_long_as_the_work_may_take():
+    for mapping in PRORATA.mappings:
+        assert PRORATA.queues[mapping.queue].visibility >= 6 * PRORATA.functions[mapping.function].timeout
+
+
+def test_a_failing_message_comes_back_alone():
+    assert all(mapping.partial_failures for mapping in PRORATA.mappings)
+
+
+def test_a_batch_of_more_than_ten_waits_for_its_messages():
+    for resource in RESOURCES.values():
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping" and resource["Properties"]["BatchSize"] > 10:
+            assert resource["Properties"]["MaximumBatchingWindowInSeconds"] >= 1
+
+
+def test_every_worked_queue_has_dead_letters_that_are_kept_for_two_weeks():
+    worked = {mapping.queue for mapping in PRORATA.mappings}
+    assert {name for name, queue in PRORATA.queues.items() if queue.dead_letters} == worked
+    for name, queue in PRORATA.queues.items():
+        assert RESOURCES[name]["Properties"]["SqsManagedSseEnabled"]
+        if queue.dead_letters:
+            assert queue.max_receives == 5
+        else:
+            assert RESOURCES[name]["Properties"]["MessageRetentionPeriod"] == timedelta(days=14).total_seconds()
+
+
+def test_schedules_run_every_quarter_of_an_hour_and_are_told_the_time():
+    for schedule in PRORATA.schedules:
+        assert template.every(schedule.expression) == timedelta(minutes=15)
+        assert json.loads(schedule.input) == {"time": "<aws.scheduler.scheduled-time>"}
+        assert PRORATA.functions[schedule.function].timeout < template.every(schedule.expression)
+
+
+def test_a_start_that_failed_is_kept():
+    for function in PRORATA.functions:
+        for event in RESOURCES[function]["Properties"].get("Events", {}).values():
+            if event["Type"] == "ScheduleV2":
+                [name, _] = event["Properties"]["DeadLetterConfig"]["Arn"]["Fn::GetAtt"]
+                assert PRORATA.queues[name]
+
+
+@pytest.mark.parametrize("function", PRORATA.functions)
+def test_a_function_may_do_what_its_policy_names_and_nothing_more(function):
+    statements = list(statements_of(function))
+    assert statements
+    for action, resource in statements:
+        assert re.fullmatch(r"(dynamodb|sqs|ssm):[A-Za-z]+", action)
+        assert "*" not in resource
+        assert any(kind in resource for kind in ("BillingTable", "Queue", "Parameter}"))
+
+
+@pytest.mark.parametrize("function", PRORATA.functions.values(), ids=lambda function: function.name)
+def test_a_function_may_use_what_its_environment_names(function):
+    for variable, value in function.environment.items():
+        if variable.endswith("_QUEUE_URL"):
+            assert allowed(function.name, "sqs:SendMessage", value)
+    own = RESOURCES[function.name]["Properties"].get("Environment", {}).get("Variables", {})
+    for variable, value in own.items():
+        if variable.endswith("_PARAMETER"):
+            assert allowed(function.name, "ssm:GetParameter", value["Ref"])
+
+
+def test_a_worker_may_read_and_empty_its_queue():
+    for mapping in PRORATA.mappings:
+        for action in ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"):
+            assert allowed(mapping.function, action, mapping.queue)
+
+
+def test_the_table_has_its_keys_and_indexes():
+    def names(keys):
+        return {key["KeyType"]: key["AttributeName"] for key in keys}
+
+    table = PRORATA.table
+    assert names(table["KeySchema"]) == {"HASH": "PK", "RANGE": "SK"}
+    assert {index["IndexName"]: names(index["KeySchema"]) for index in table["GlobalSecondaryIndexes"]} == {
+        "GSI1": {"HASH": "GSI1PK", "RANGE": "GSI1SK"},
+        "GSI2": {"HASH": "GSI2PK", "RANGE": "GSI2SK"},
+    }
+    for index in table["GlobalSecondaryIndexes"]:
+        assert index["Projection"] == {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["kind"]}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert table["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+
+
+def test_the_table_is_hard_to_lose():
+    resource = RESOURCES["BillingTable"]
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert resource["Properties"]["DeletionProtectionEnabled"]
+    assert resource["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert resource["Properties"]["SSESpecification"] == {"SSEEnabled": True}
+
+
+def test_every_handler_has_a_sample_event_and_there_are_no_others():
+    samples = {sample_of(function) for function in PRORATA.functions.values()}
+    assert samples == set((ROOT / "infra/events").glob("*.json"))
+
+
+@pytest.mark.parametrize("function", sorted({route.function for route in PRORATA.routes}))
+def test_a_sample_request_is_one_that_the_api_would_pass_on(function):
+    event = json.loads(sample_of(PRORATA.functions[function]).read_text())
+    [route] = [
+        route
+        for route in PRORATA.routes
+        if route.function == function and event["routeKey"] == f"{route.method} {route.path}"
+    ]
+    context = event["requestContext"]
+    assert context["routeKey"] == event["routeKey"]
+    assert context["http"] | {"method": route.method, "path": event["rawPath"]} == context["http"]
+    assert route.path.format(**event.get("pathParameters", {})) == event["rawPath"]
+    at = datetime.strptime(context["time"], "%d/%b/%Y:%H:%M:%S %z")
+    assert context["timeEpoch"] == at.timestamp() * 1000, "milliseconds, as API Gateway tells the time"
+    assert ("authorizer" in context) == route.needs_token
+    if route.needs_token:
+        assert {"sub", "account", "permissions"} <= context["authorizer"]["jwt"]["claims"].keys()
+        assert (route.method == "POST") == ("idempotency-key" in event["headers"])
+    if "body" in event:
+        assert json.loads(event["body"])
+
+
+def test_a_sample_batch_comes_from_the_workers_queue():
+    for mapping in PRORATA.mappings:
+        records = json.loads(sample_of(PRORATA.functions[mapping.function]).read_text())["Records"]
+        assert 1 < len(records) <= mapping.batch_size
+        assert len({record["messageId"] for record in records}) == len(records)
+        for record in records:
+            assert record["eventSourceARN"].endswith(mapping.queue)
+            assert {"account", "id"} <= json.loads(record["body"]).keys()
+
+
+def test_a_sample_of_a_schedule_has_what_its_input_asks_for():
+    for schedule in PRORATA.schedules:
+        event = json.loads(sample_of(PRORATA.functions[schedule.function]).read_text())
+        assert event.keys() == json.loads(schedule.input).keys()
+        assert datetime.fromisoformat(event["time"]).utcoffset() == timedelta(0)
