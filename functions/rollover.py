@@ -28,8 +28,8 @@ def work(event: dict[str, Any], context: Any) -> Any:
 def _renew(job: Job) -> None:
     try:
         upkeep.current(job.account_id, job.id, clock.now())
-    except table.Stale:
-        logger.info("renewed by somebody else", subscription=job.id)
+    except (table.Stale, upkeep.CatchingUp) as waiting:
+        logger.info("left to the next sweep", subscription=job.id, reason=waiting.code)
 
 
 def _give_up(job: Job, error: Exception) -> None:

@@ -40,6 +40,7 @@ def run(port: int, story: Path) -> None:
     """Serve the API on this machine, with a sample seller and a calendar that moves when told to."""
     from infra.local.server import serve
 
+    click.echo("What happened so far, and from now on:\n")
     simulation = _played(story)
     account = next(iter(simulation.story.accounts), None)
     try:
@@ -51,13 +52,14 @@ def run(port: int, story: Path) -> None:
     address = f"http://127.0.0.1:{server.server_port}"
     token = tokens.sign({"sub": "you", "account": account, "permissions": CUSTOMER}, tokens.key())
     subscription = next(iter(simulation.saved.values()), "")
-    click.echo(f"Prorata is running. Its calendar stands at {simulation.cloud.now:%Y-%m-%dT%H:%M:%SZ}.\n")
+    click.echo(f"\nProrata is running. Its calendar stands at {simulation.cloud.now:%Y-%m-%dT%H:%M:%SZ}.\n")
     click.echo(f"  API        {address}/v1")
     click.echo(f"  Account    {account}, subscription {subscription}")
     click.echo(f"  Token      {token}\n")
     click.echo("Try it from another terminal:\n")
     click.echo(f"  export API={address} TOKEN={token} SUB={subscription}\n")
-    click.echo("and then the three lines of the README. Stop with Ctrl-C: everything is forgotten.")
+    click.echo("and then the three lines of the README; what they bring about is told here.")
+    click.echo("Stop with Ctrl-C: everything is forgotten.\n")
     sys.stdout.flush()
     try:
         server.serve_forever()
@@ -108,7 +110,7 @@ def _unreadable(error: BadFile) -> NoReturn:
 
 
 def _played(story: Path) -> Simulation:
-    simulation = _simulation(story, lambda _: None)
+    simulation = _simulation(story, _as_text)
     try:
         failures = simulation.play()
     except BadFile as error:
@@ -152,6 +154,7 @@ def _as_json(told: dict[str, Any]) -> None:
 def _as_text(told: dict[str, Any]) -> None:
     for line in telling.lines(told):
         click.echo(line)
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

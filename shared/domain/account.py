@@ -52,6 +52,9 @@ class Account:
     payment_method: str | None = None  # the id of the PaymentMethod that is charged
     version: int = 0
 
+    def __post_init__(self) -> None:
+        digits_of(self.currency)
+
 
 @dataclass(frozen=True, slots=True)
 class PaymentMethod:

@@ -72,7 +72,7 @@ class Api(APIGatewayHttpResolver):
     """The routes of one function. Each handler may rely on its caller being allowed to call it."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(serializer=lambda answer: msgspec.json.encode(answer).decode())
         self.exception_handler(BillingError)(_problem)
         self.exception_handler([PynamoDBException, BotoCoreError, ClientError])(_unavailable)
         self.exception_handler(Exception)(_unexpected)

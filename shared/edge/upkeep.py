@@ -5,9 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 
 from shared.domain import renewal
+from shared.domain.errors import Conflict
 from shared.domain.subscription import Book
 from shared.edge.telemetry import record
 from shared.store import queries, table
+
+
+class CatchingUp(Conflict):
+    """More periods were missed than are billed in one go; the next sweep goes on."""
+
+    code = "catching_up"
 
 
 def current(account_id: str, subscription_id: str, now: datetime) -> Book:
@@ -24,7 +31,7 @@ def current(account_id: str, subscription_id: str, now: datetime) -> Book:
         table.commit(changes, now)
         record(changes.events)
         book = book.after(changes)
-    return book
+    raise CatchingUp("This subscription is being brought up to date. Please try again in a minute.")
 
 
 def previewed(account_id: str, subscription_id: str, now: datetime) -> Book:
