@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared import payments
 from shared.edge import collect, jobs
 from shared.edge.jobs import Job
 from shared.edge.telemetry import logger, metrics
@@ -20,6 +21,7 @@ def sweep(_event: dict[str, Any], _context: Any) -> int:
 @metrics.log_metrics
 def work(event: dict[str, Any], context: Any) -> Any:
     """Collect each invoice, many at once; only the failed ones come back."""
+    payments.connect()
     return jobs.work(event, context, _collect, collect.postpone)
 
 

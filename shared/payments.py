@@ -258,6 +258,11 @@ def _client() -> stripe.StripeClient:
     return _client_with(_secret("STRIPE_KEY_PARAMETER"))
 
 
+def connect() -> None:
+    """Read the key and make the client now, before many threads want it at once."""
+    _client()
+
+
 def forget() -> None:
     """The next call makes its way to Stripe anew."""
     _client_with.cache_clear()

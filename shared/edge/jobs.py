@@ -84,6 +84,7 @@ class _Pooled(BatchProcessor):
         """Each record, in order with one thread, side by side with more."""
         if self.threads == 1:
             return super().process()
+        queries.connect()
         with ThreadPoolExecutor(self.threads) as pool:
             return list(pool.map(self._process_record, self.records))
 

@@ -103,6 +103,11 @@ class _Known:
     catalog: Catalog | None = None
 
 
+def connect() -> None:
+    """Make the one client now: made by many threads at once it takes hundreds of megabytes."""
+    Record._get_connection().connection.client  # noqa: B018, SLF001 - made when it is first asked for
+
+
 def forget() -> None:
     """Nothing is known of the table: it is another one."""
     _Known.catalog = None

@@ -124,8 +124,8 @@ class Record(Model):
 
     def to_entity(self) -> Any:
         """The entity that this record stores."""
-        values = ((f.name, getattr(self, _attribute(f.name))) for f in fields(self.entity))
-        return self.entity(**{name: value for name, value in values if value is not None})
+        values = ((f, getattr(self, _attribute(f.name))) for f in fields(self.entity))
+        return self.entity(**{f.name: value for f, value in values if value is not None or f.default is MISSING})
 
     @classmethod
     def filled_keys(cls, entity: Any) -> dict[str, str]:
