@@ -1,4 +1,4 @@
-"""Prorata on one machine: ``python -m infra.local run | simulate | token``."""
+"""Prorata on one machine: ``python -m infra.local run | simulate | catalog | token``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "CRITICAL")
 os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
 
 from infra.local import telling, tokens
+from infra.local.catalog_file import CatalogFile
 from infra.local.simulate import CUSTOMER, Simulation
 from infra.local.story import StoryFile
 from infra.local.yaml_file import BadFile
@@ -85,6 +86,25 @@ def simulate(story: Path, as_: str) -> None:
     for failure in failures:
         click.echo(failure, err=True)
     sys.exit(1 if failures else 0)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print it as the body of PUT /v1/catalog.")
+def catalog(file: Path, as_json: bool) -> None:
+    """Check a catalogue FILE (YAML, see infra/catalog/hub.yaml) before it is published.
+
+    Exit status 0: it can be sold from; 2: it cannot (file, line, reason).
+    """
+    try:
+        found = CatalogFile(file)
+    except BadFile as error:
+        _unreadable(error)
+    if as_json:
+        click.echo(json.dumps(found.file.data, ensure_ascii=False))
+    else:
+        sold = found.catalog
+        click.echo(f"{file}: {len(sold.prices)} prices of {len(sold.products)} products, ready to be published.")
 
 
 @main.command()
