@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -28,6 +28,7 @@ TIMEOUT_SECONDS = 20
 TOLERANCE = timedelta(minutes=5)
 """How old the signature of a webhook may be."""
 _PAGE = 100
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NoAnswer(Exception):
@@ -60,6 +61,7 @@ class Webhook(NamedTuple):
 
     type: str
     object: dict[str, Any]
+    at: datetime
 
 
 def create(invoice: Invoice) -> Payment:
@@ -140,12 +142,14 @@ def save_method(account: Account, method: str | None, key: str) -> Setup:
     return Setup(setup["id"], setup["status"], setup["client_secret"], setup.get("payment_method"))
 
 
-def method(account_id: str, method_id: str) -> PaymentMethod:
+def method(account_id: str, method_id: str, saved_at: datetime) -> PaymentMethod:
     """What a person recognises a way to pay by."""
     found = _ask(lambda: _client().v1.payment_methods.retrieve(method_id, options=_version())).to_dict()
     card = found.get("card") or {}
     expires = f"{card['exp_year']}-{card['exp_month']:02}" if card else None
-    return PaymentMethod(account_id, found["id"], found["type"], card.get("brand"), card.get("last4"), expires)
+    return PaymentMethod(
+        account_id, found["id"], found["type"], card.get("brand"), card.get("last4"), expires, saved_at
+    )
 
 
 def webhook(body: str, signature: str, now: datetime) -> Webhook:
@@ -155,7 +159,7 @@ def webhook(body: str, signature: str, now: datetime) -> Webhook:
     if not signed or abs(now - _signed_at(signature)) > TOLERANCE:
         raise Invalid("The signature of this message is not Stripe's.", code="invalid_signature")
     event = json.loads(body)
-    return Webhook(event["type"], event["data"]["object"])
+    return Webhook(event["type"], event["data"]["object"], _EPOCH + timedelta(seconds=event["created"]))
 
 
 def payment_of(intent: Mapping[str, Any]) -> Payment:
@@ -166,14 +170,15 @@ def payment_of(intent: Mapping[str, Any]) -> Payment:
 def _signed(body: str, signature: str, secret: str) -> bool:
     try:
         stripe.WebhookSignature.verify_header(body, signature, secret)
-    except stripe.SignatureVerificationError:
+    except (stripe.SignatureVerificationError, TypeError):  # of letters that no signature has
         return False
     return True
 
 
 def _signed_at(signature: str) -> datetime:
-    seconds = dict(part.split("=", 1) for part in signature.split(","))["t"]
-    return datetime.fromisoformat("1970-01-01T00:00:00+00:00") + timedelta(seconds=int(seconds))
+    """When it was signed: of several times, the first is the one that the signature holds."""
+    seconds = next(part for part in signature.split(",") if part.startswith("t=")).removeprefix("t=")
+    return _EPOCH + timedelta(seconds=int(seconds))
 
 
 def _pay(call: Callable[[], Any]) -> Payment:

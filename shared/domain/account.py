@@ -66,6 +66,7 @@ class PaymentMethod:
     brand: str | None = None
     last4: str | None = None
     expires: str | None = None  # "2030-04"
+    saved_at: datetime | None = None
 
 
 def check_seller_change(before: SellerEntity | None, after: SellerEntity) -> None:

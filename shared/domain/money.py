@@ -46,7 +46,7 @@ class Money:
         digits = digits_of(currency)
         whole, _, part = text.removeprefix("-").partition(".")
         well_formed = whole.isascii() and whole.isdigit() and ((part.isdigit() and part.isascii()) or "." not in text)
-        if not well_formed or len(part) > digits or len(whole) > 15:
+        if not well_formed or len(part) > digits or len(whole) > 16:
             kind = f"with at most {digits} digits after the point" if digits else "without a point"
             raise Invalid(f"{text[:30]!r} is no amount in {currency}: write a number {kind}.", code="invalid_amount")
         amount = int(whole + part.ljust(digits, "0"))
@@ -80,8 +80,12 @@ class Money:
         return Money(-self.amount, self.currency)
 
     def times(self, quantity: int) -> Money:
-        """This amount ``quantity`` times."""
-        return Money(self.amount * quantity, self.currency)
+        """This amount ``quantity`` times; more than an invoice can hold is refused."""
+        amount = self.amount * quantity
+        if abs(amount) > LARGEST:
+            sentence = f"{quantity:,} times {self} is more than an invoice can hold."
+            raise Invalid(sentence, code="amount_too_large")
+        return Money(amount, self.currency)
 
     def share(self, factor: Fraction) -> Money:
         """The part ``factor`` of this amount, rounded once, half away from zero (D9).

@@ -73,6 +73,10 @@ def add(book: Book, seat_type: str, quantity: int, catalog: Catalog, on: date, n
     if subscription.status not in (Status.ACTIVE, Status.PAST_DUE, Status.TRIALING):
         sentence = f"Seats cannot be bought while the subscription is {subscription.status.value}."
         raise Conflict(sentence, code="subscription_not_active")
+    on = max(on, subscription.period.start)  # asked for just before midnight, decided after the renewal
+    if on not in subscription.period:  # its renewal is far behind, or fails
+        sentence = "This subscription is being brought up to date. Please try again in a minute."
+        raise Conflict(sentence, code="catching_up")
     price = _current_price(subscription, seat_type, catalog)
     item = item_of(price, quantity, subscription.currency)
     before = _pending(book, item, on)

@@ -105,8 +105,8 @@ class Api(APIGatewayHttpResolver):
 
     def body(self, schema: type[T], largest: int = LARGEST_BODY) -> T:
         """The body of the request, checked against ``schema``; no body is an empty one."""
-        text = self.current_event.decoded_body or "{}"
-        if len(text) > largest:
+        text = self.text or "{}"
+        if len(text.encode()) > largest:
             raise TooLarge(f"The body is larger than {largest // 1024} KB.")
         try:
             return msgspec.json.decode(text, type=schema)
@@ -114,13 +114,21 @@ class Api(APIGatewayHttpResolver):
             what, _, where = str(error).partition(" - at `$.")
             path = tuple(re.findall(r"[^.\[\]`]+", where))
             raise Invalid(f"The body does not fit: {what}.", code="invalid_body", path=path) from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except msgspec.DecodeError as error:
             raise Malformed(f"The body is not JSON: {error}.") from None
+
+    @property
+    def text(self) -> str:
+        """The body as it was sent."""
+        try:
+            return self.current_event.decoded_body or ""
+        except ValueError:
+            raise Malformed("The body is not JSON: it is no text in UTF-8.") from None
 
     def listing(self) -> tuple[int, str | None]:
         """The ``limit`` (at most 100) and ``cursor`` of a list."""
-        asked = self.current_event.get_query_string_value("limit", str(queries.MOST_LISTED))
-        if not (asked or "").isdecimal() or not 1 <= int(asked or 0) <= queries.MOST_LISTED:
+        asked = self.current_event.get_query_string_value("limit", str(queries.MOST_LISTED)) or ""
+        if not re.fullmatch("[1-9][0-9]{0,2}", asked) or int(asked) > queries.MOST_LISTED:
             raise Invalid(f"The limit is a number from 1 to {queries.MOST_LISTED}.", code="invalid_limit")
         return int(asked), self.current_event.get_query_string_value("cursor")
 
@@ -142,6 +150,8 @@ class Api(APIGatewayHttpResolver):
         """
         key = self._key() if self.current_event.http_method == "POST" else self._header("idempotency-key")
         for attempt in range(ATTEMPTS):
+            if attempt:
+                clock.pause(attempt - 1)
             if key and (earlier := queries.answered(scope, key, self.now)):
                 if earlier.request != self._digest:
                     raise Invalid("This Idempotency-Key was used for another request.", code="idempotency_key_reused")
@@ -152,7 +162,6 @@ class Api(APIGatewayHttpResolver):
                 if once or changes.put or changes.delete:
                     table.commit(changes, self.now, once)
             except table.Stale:
-                clock.pause(attempt)
                 continue
             record(changes.events)
             return answer
@@ -161,7 +170,7 @@ class Api(APIGatewayHttpResolver):
     @property
     def _digest(self) -> str:
         event = self.current_event
-        request = f"{event.http_method} {event.path}\n{event.decoded_body or ''}"
+        request = f"{event.http_method} {event.path}\n{self.text}"
         return hashlib.sha256(request.encode()).hexdigest()
 
     def _key(self) -> str:

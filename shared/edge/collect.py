@@ -27,17 +27,19 @@ def collect(account_id: str, invoice_id: str) -> Invoice:
     Safe to run twice, late or side by side. Raises ``payments.NoAnswer`` when
     Stripe did not say what happened; the timer brings it up again.
     """
+    invoice = queries.invoice(account_id, invoice_id)
     for _ in range(_MOST_STEPS):
-        invoice = queries.invoice(account_id, invoice_id)
         now = clock.now()
         if collection.next_step(invoice, now) is Step.NOTHING:
-            return invoice
+            break
         try:
-            if not _advance(invoice, now):
-                return invoice
-        except table.Stale:
-            continue  # somebody else moved it: see how far
-    return queries.invoice(account_id, invoice_id)
+            after = _advance(invoice, now)
+        except table.Stale:  # somebody else moved it: see how far
+            after = queries.invoice(account_id, invoice_id)
+        if after is None:
+            break
+        invoice = after
+    return invoice
 
 
 def learn(account_id: str, invoice_id: str, payment: Payment) -> None:
@@ -71,10 +73,12 @@ def postpone(job: Job, error: Exception) -> None:
         _commit(collection.postpone(queries.invoice(job.account_id, job.id), what, now))
 
 
-def save_method(account: Account, method_id: str) -> None:
-    """Charge a newly saved method from now on."""
-    if account.payment_method != method_id:
-        _commit(method_saved(account, payments.method(account.id, method_id)))
+def save_method(account: Account, method_id: str, saved_at: datetime) -> None:
+    """Charge a newly saved method from now on, unless a still newer one was saved since."""
+    current = queries.payment_method(account.id, account.payment_method) if account.payment_method else None
+    late = current and current.saved_at and saved_at < current.saved_at
+    if account.payment_method != method_id and not late:
+        _commit(method_saved(account, payments.method(account.id, method_id, saved_at)))
 
 
 def method_saved(account: Account, method: PaymentMethod) -> Changes:
@@ -98,20 +102,17 @@ def customer_of(account: Account) -> Account:
     return account
 
 
-def _advance(invoice: Invoice, now: datetime) -> bool:
-    """One step; ``False`` if there is nothing more to learn for now. ``now`` was asked just before (20 h rule)."""
+def _advance(invoice: Invoice, now: datetime) -> Invoice | None:
+    """One step: the invoice after it, or nothing if there was nothing to learn. ``now`` was asked just before."""
     step = collection.next_step(invoice, now)
     if step is Step.RETRY:
-        _commit(collection.retry(invoice, _current_method(invoice), now))
-        return True
+        return _commit_change(invoice, collection.retry(invoice, _current_method(invoice), now))
     try:
         payment = _send(step, invoice)
     except payments.Unclear:
-        _commit(collection.unclear(invoice))
-        return True
+        return _commit_change(invoice, collection.unclear(invoice))
     except payments.Refused as error:
-        _commit_change(invoice, collection.refused(invoice, error.code, str(error), clock.now()))
-        return True
+        return _commit_change(invoice, collection.refused(invoice, error.code, str(error), clock.now()))
     return _commit_learned(invoice, payment, clock.now())
 
 
@@ -144,24 +145,27 @@ def _dead(bill: Invoice) -> bool:
     return False
 
 
-def _commit_learned(invoice: Invoice, payment: Payment | None, now: datetime) -> bool:
+def _commit_learned(invoice: Invoice, payment: Payment | None, now: datetime) -> Invoice | None:
     good = payment is not None and payment.status == "succeeded"
     retry_days = () if good or invoice.checkout_id else queries.seller(invoice.seller).retry_days
     return _commit_change(invoice, collection.learned(invoice, payment, now, retry_days), payment)
 
 
-def _commit_change(invoice: Invoice, changes: Changes, payment: Payment | None = None) -> bool:
-    """Commit what was learned of an invoice with what it means for its subscription or checkout."""
+def _commit_change(invoice: Invoice, changes: Changes, payment: Payment | None = None) -> Invoice | None:
+    """Commit what was learned of an invoice with what it means for its subscription or checkout.
+
+    Answers the invoice as it lies in the table then; nothing if nothing was new.
+    """
     after = next((entity for entity in changes.put if isinstance(entity, Invoice)), None)
     if after is None:
-        return False
+        return None
     if after.subscription_id and after.past_due != invoice.past_due:
         subscription = queries.book(after.account_id, after.subscription_id).subscription
         changes += collection.standing(invoice, after, subscription)
     if after.checkout_id and after.status is InvoiceStatus.PAID:
         changes += _completed(after, payment)
     _commit(changes)
-    return True
+    return replace(after, version=after.version + 1)
 
 
 def _completed(invoice: Invoice, payment: Payment | None) -> Changes:
@@ -171,7 +175,7 @@ def _completed(invoice: Invoice, payment: Payment | None) -> Changes:
     assert opened.status is CheckoutStatus.OPEN, f"{opened.id} is paid, but {opened.status}"
     method = None
     if account.payment_method is None and payment and payment.payment_method:
-        method = payments.method(account.id, payment.payment_method)
+        method = payments.method(account.id, payment.payment_method, clock.now())
     return checkout.complete(opened, account, method)
 
 

@@ -11,11 +11,11 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from shared.domain.catalog import Catalog, Kind, Price, Product, SeatType, Tier
+from shared.domain.catalog import MOST_PRICES, Catalog, Kind, Price, Product, SeatType, Tier
 from shared.domain.periods import Interval
 
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
-Mailbox = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
+Mailbox = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+(?!\s)$", max_length=254)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Positive = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Amount = Annotated[str, Meta(pattern=r"^-?\d{1,15}(\.\d{1,3})?$")]
@@ -93,17 +93,15 @@ class PutPrice(Body):
 class PutCatalog(Body):
     """All that is sold from now on. Products, editions and seat types that only prices name are made up from them."""
 
-    prices: dict[str, PutPrice]
+    prices: Annotated[dict[str, PutPrice], Meta(max_length=MOST_PRICES)]
     products: dict[str, PutProduct] = field(default_factory=dict)
     seat_types: dict[str, PutSeatType] = field(default_factory=dict)
 
     def to_catalog(self) -> Catalog:
         """The catalogue in the domain's words."""
-        return Catalog(
-            tuple(_products(self).values()),
-            tuple(_seat_types(self)),
-            tuple(_price(id_, put, _products(self)) for id_, put in self.prices.items()),
-        )
+        products = _products(self)
+        prices = tuple(_price(id_, put, products) for id_, put in self.prices.items())
+        return Catalog(tuple(products.values()), tuple(_seat_types(self)), prices)
 
 
 class Item(Body):

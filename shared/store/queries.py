@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+import msgspec
 
 from shared.domain.account import Account, PaymentMethod, SellerEntity
 from shared.domain.catalog import Catalog, Price
@@ -29,6 +30,13 @@ from shared.store.table import events_of
 
 T = TypeVar("T")
 MOST_LISTED = 100
+_Place = tuple[Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,200}(?!\s)$")]]
+"""Where a list of one account goes on: the sort key of what was listed last."""
+_ShardPlace = tuple[
+    Annotated[int, msgspec.Meta(ge=0, lt=SHARDS)],
+    Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,99}#[\w.-]{1,99}(?!\s)$")] | None,
+]
+"""Where a list over all accounts goes on: the shard, and what was listed last of it."""
 
 
 class Page(NamedTuple):
@@ -177,9 +185,9 @@ def events(account_id: str, limit: int = MOST_LISTED, cursor: str | None = None)
 
 def subscriptions_by_status(status: Status, limit: int = MOST_LISTED, cursor: str | None = None) -> Page:
     """AP14: the seller's subscriptions of one status, over all accounts, shard by shard."""
-    first, after = _read(cursor) if cursor else (0, None)
+    first, after = _read(cursor, _ShardPlace) if cursor else (0, None)
     keys: list[tuple[str, str]] = []
-    for number in range(int(first), SHARDS):
+    for number in range(first, SHARDS):
         pk = f"SUBS#{status.value}#{number:02d}"
         start = _list_key(pk, after) if after else None
         found = Record.lists.query(pk, limit=limit - len(keys), last_evaluated_key=start)
@@ -223,8 +231,8 @@ def _list(
     """One page of the records of a kind; records of other kinds may stand between them."""
     start = None
     if cursor:
-        [sk] = _read(cursor)
-        if not str(sk).startswith(prefix):
+        [sk] = _read(cursor, _Place)
+        if not sk.startswith(prefix):
             raise _no_cursor()
         start = {"PK": {"S": pk}, "SK": {"S": sk}}
     found = Record.query(
@@ -247,14 +255,12 @@ def _no_cursor() -> Invalid:
 
 def _write(position: tuple[Any, ...]) -> str:
     """A cursor: opaque to the caller, and worth nothing in another account's list."""
-    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(msgspec.json.encode(position)).decode().rstrip("=")
 
 
-def _read(cursor: str) -> list[Any]:
+def _read(cursor: str, place: Any) -> Any:
+    """Where a list goes on; a cursor may have been made up, or belong to another list."""
     try:
-        position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except ValueError:
+        return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=place)
+    except (ValueError, msgspec.DecodeError):
         raise _no_cursor() from None
-    if not isinstance(position, list):
-        raise _no_cursor()
-    return position

@@ -238,6 +238,7 @@ class PaymentMethodRecord(Record, discriminator="payment_method"):
     brand = UnicodeAttribute(null=True)
     last4 = UnicodeAttribute(null=True)
     expires = UnicodeAttribute(null=True)
+    saved_at = InstantAttribute(null=True)
 
 
 class CheckoutRecord(Record, discriminator="checkout"):
