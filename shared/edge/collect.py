@@ -162,7 +162,7 @@ def _commit_change(invoice: Invoice, changes: Changes, payment: Payment | None =
     if after.subscription_id and after.past_due != invoice.past_due:
         subscription = queries.book(after.account_id, after.subscription_id).subscription
         changes += collection.standing(invoice, after, subscription)
-    if after.checkout_id and after.status is InvoiceStatus.PAID:
+    if after.checkout_id and after.status is InvoiceStatus.PAID and not invoice.settled:
         changes += _completed(after, payment)
     _commit(changes)
     return replace(after, version=after.version + 1)

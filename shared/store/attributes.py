@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -96,6 +97,16 @@ class WordAttribute(Attribute[E], Generic[E]):
         return self.words(value)
 
 
+def _small(value: Any) -> Any:
+    """Nested data without what equals its default, which is filled in again on reading: a smaller item costs less."""
+    if isinstance(value, tuple):
+        return [_small(part) for part in value]
+    if not is_dataclass(value):
+        return value
+    filled = ((field, getattr(value, field.name)) for field in fields(value))
+    return {field.name: _small(part) for field, part in filled if field.default is MISSING or part != field.default}
+
+
 class DataAttribute(Attribute[T], Generic[T]):
     """Nested data of the domain (lines, items) as compact JSON."""
 
@@ -107,7 +118,7 @@ class DataAttribute(Attribute[T], Generic[T]):
 
     def serialize(self, value: T) -> str:
         """Write as JSON."""
-        return msgspec.json.encode(value).decode()
+        return msgspec.json.encode(_small(value)).decode()
 
     def deserialize(self, value: str) -> T:
         """Read it back into the domain's types."""

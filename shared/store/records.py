@@ -131,6 +131,9 @@ class Record(Model):
     def filled_keys(cls, entity: Any) -> dict[str, str]:
         """The keys of ``entity`` from the templates; an index that has no value for it is left out."""
         filled = {key: _fill(template, entity) for key, template in cls.keys.items()}
+        for index in (Due.Meta.index_name, Lists.Meta.index_name):
+            if filled.get(f"{index}SK") is None:
+                filled.pop(f"{index}PK", None)
         return {key: text for key, text in filled.items() if text is not None}
 
 

@@ -27,6 +27,7 @@ weights = st.lists(st.integers(0, 1000), min_size=1, max_size=20).filter(any)
         ("0.005", "KWD", 5),
         ("007", "EUR", 700),
         ("10000000000000.00", "EUR", LARGEST),
+        ("1000000000000000", "JPY", LARGEST),
     ],
 )
 def test_a_decimal_string_is_read_in_the_digits_of_its_currency(text, currency, minor_units):
@@ -70,8 +71,11 @@ def test_an_amount_is_shown_with_all_its_digits_and_its_currency(amount, currenc
         ("NaN", "EUR", "invalid_amount"),
         ("٣", "EUR", "invalid_amount"),
         ("²", "EUR", "invalid_amount"),
+        ("1.٣", "EUR", "invalid_amount"),
+        ("1.²", "EUR", "invalid_amount"),
         ("10000000000000.01", "EUR", "invalid_amount"),
-        ("1" * 16, "JPY", "invalid_amount"),
+        ("1000000000000001", "JPY", "invalid_amount"),
+        ("1" * 17, "JPY", "invalid_amount"),
         ("1", "eur", "unknown_currency"),
         ("1", "XXX", "unknown_currency"),
         ("1", "", "unknown_currency"),
@@ -149,6 +153,13 @@ def test_amounts_of_one_currency_add_up():
     assert total([], "JPY") == Money(0, "JPY")
     assert Money(100, "EUR") - Money(250, "EUR") == Money(-150, "EUR")
     assert Money(2323, "EUR").times(3) == Money(6969, "EUR")
+
+
+def test_more_than_an_invoice_can_hold_is_refused():
+    assert Money(LARGEST // 4, "EUR").times(-4) == Money(-LARGEST, "EUR")
+    with pytest.raises(Invalid) as refusal:
+        Money(LARGEST // 4, "EUR").times(5)
+    assert refusal.value.code == "amount_too_large"
 
 
 def test_amounts_of_two_currencies_do_not():
