@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import stripe as stripe_library
@@ -42,7 +43,7 @@ class Cloud:
     def __init__(self, now: datetime, *, skip: bool = True) -> None:
         self.now = now
         self.skip = skip
-        self.template = template.read()
+        self.template = _template()
         self.faults = Faults(lambda call: self.later(_LATE, call))
         self.store = DynamoDB()
         self.store.clock = lambda: self.now.timestamp()  # noqa: PLW0108 - of then, not of now
@@ -223,10 +224,10 @@ class Cloud:
         if how in ("throttled", "conflict", "error_500_before", "error_500_after"):
             self.stripe.fail_next(where, how)
             return call()
-        if how is None:
-            return call()
-        self.faults.arm(where, how)
-        return self.faults.around(where, call, _LINE_WAYS)
+        return call() if how is None else self.faults.strike(how, where, call, _LINE_WAYS)
+
+
+_template = cache(template.read)
 
 
 _ENVIRONMENT = {

@@ -66,8 +66,10 @@ class Faults:
     def around(self, where: str, call: Callable[[], T], ways: Ways) -> T:
         """Make a call, with the fault that is armed for it."""
         how = self.take(where)
-        if how is None:
-            return call()
+        return call() if how is None else self.strike(how, where, call, ways)
+
+    def strike(self, how: str, where: str, call: Callable[[], T], ways: Ways) -> T:
+        """Make a call that fails in a certain way."""
         if how == "crash_before":
             raise Crash(where)
         if how == "late":

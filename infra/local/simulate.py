@@ -14,7 +14,7 @@ from infra.local.cloud import Cloud
 from infra.local.dynamodb_requests import Change
 from infra.local.faults import Crash
 from infra.local.invocations import Call, Reply
-from infra.local.story import METHODS, Fault, Step, StoryFile
+from infra.local.story import METHODS, Fault, Step, StoryFile, account_in
 from infra.local.yaml_file import YamlFile
 from shared.domain.invoice import Invoice
 from shared.store.records import Entry, Record
@@ -40,18 +40,19 @@ class Simulation:
         self.saved: dict[str, str] = {}
         self._zones = {name: ZoneInfo(entity.timezone) for name, entity in self.story.seller.items()}
         self._first_zone = next(iter(self._zones.values()))
-        self._issued: list[tuple[str, str]] = []
+        self._issued: list[tuple[tuple[int, datetime, int], str, str]] = []
+        self._calls = 0
         self._calling: list[Told] | None = None
-        self.cloud = Cloud(self._instant(0, self.story.steps[0].at or ""), skip=skip)
+        self.cloud = Cloud(self._instant((0, "at"), self.story.steps[0].at or ""), skip=skip)
         self.cloud.on_commit(self._hear)
 
     def play(self, tick: Callable[[datetime], None] = lambda _: None) -> list[str]:
         """Play it to the end and answer what did not come out as expected, each with its line."""
         self._set_up()
         for number, step in enumerate(self.story.steps):
-            at = step.at or (step.until if isinstance(step.until, str) else None)
-            if at:
-                self._move(number, at, tick)
+            for name in ("at", "until"):
+                if isinstance(time := getattr(step, name), str):
+                    self._move((number, name), time, tick)
             try:
                 self._do(number, step)
             except Failure as failure:
@@ -107,13 +108,12 @@ class Simulation:
 
     def _call(self, number: int, step: Step) -> None:
         method, path = self._filled(str(step.call)).split()
-        found = re.match(r"/accounts/([^/?]+)", path)
-        account = found[1] if found else None
+        account = account_in(path)
         permissions = step.as_ or (CUSTOMER if account else STAFF)
-        self._calling = []
+        self._calling, self._calls = [], self._calls + 1
         key = step.key or f"step-{number + 1}"
         reply = self._request(method, f"/v1{path}", self._filled_in(step.body), permissions, key)
-        heard, self._calling = self._calling, None
+        heard, self._calling, self._calls = self._calling, None, self._calls + 1
         answer = reply.json if reply.body else None
         code = answer.get("code") if reply.status >= 400 and isinstance(answer, dict) else None
         self._tell("api.call", account, {"method": method, "path": path, "status": reply.status, "code": code})
@@ -125,7 +125,7 @@ class Simulation:
 
     def _outside(self, number: int, said: dict[str, str]) -> None:
         if until := said.get("lose_webhooks_until"):
-            self.cloud.deliveries.lost_until = self._instant(number, until)
+            self.cloud.deliveries.lost_until = self._instant((number, "stripe"), until)
             return
         from shared.store import queries
 
@@ -142,37 +142,35 @@ class Simulation:
         ]
         if not waiting:
             raise Failure(f"{account.id} has nothing to pay")
-        self.cloud.stripe.pay(waiting[0], "pm_card_visa")
+        try:
+            self.cloud.stripe.pay(waiting[0], "pm_card_visa")
+        except ValueError as error:
+            raise Failure(f"{account.id} cannot pay: {error}") from None
         self.cloud.settle()
 
     def _request(self, method: str, path: str, body: Any, permissions: str, key: str) -> Reply:
-        found = re.match(r"/v1/accounts/([^/?]+)", path)
-        claims = {"sub": "story", "permissions": permissions} | ({"account": found[1]} if found else {})
+        account = account_in(path.removeprefix("/v1"))
+        claims = {"sub": "story", "permissions": permissions} | ({"account": account} if account else {})
         text = json.dumps(body) if body is not None else None
         reply = self.cloud.request(Call(method, path, text, {"Idempotency-Key": key}, claims))
         self.cloud.deliveries.send(self.cloud.now)
         return reply
 
-    def _move(self, number: int, at: str, tick: Callable[[datetime], None]) -> None:
-        to = self._instant(number, at)
+    def _move(self, place: tuple[int, str], time: str, tick: Callable[[datetime], None]) -> None:
+        to = self._instant(place, time)
         if to < self.cloud.now:
-            raise self.file.file.error(
-                ("steps", number, "at"), f"{at} is before the step before: time does not go back."
-            )
+            raise self.file.file.error(("steps", *place), f"{time} is before the step before: time does not go back.")
         self.cloud.advance(to, tick)
 
-    def _instant(self, number: int, text: str) -> datetime:
-        """A local time of the story, in the zone of the step's account."""
+    def _instant(self, place: tuple[int, str], text: str) -> datetime:
+        """A local time at a place of a step, in the zone of the step's account."""
+        zone = self._zone(self.story.steps[place[0]].account)
         try:
             local = datetime.fromisoformat(text)
-        except ValueError:
-            place = ("steps", number, "at" if self.story.steps[number].at else "until")
+            return (local if local.tzinfo else local.replace(tzinfo=zone)).astimezone(UTC)
+        except (ValueError, OverflowError):
             reason = f"{text!r} is no time: write 2026-02-07T15:30 or 2026-02-07."
-            raise self.file.file.error(place, reason) from None
-        step = self.story.steps[number]
-        found = re.match(r"\S+ /accounts/([^/?]+)", str(step.call))
-        zone = self._zone(found[1] if found else None)
-        return (local if local.tzinfo else local.replace(tzinfo=zone)).astimezone(UTC)
+            raise self.file.file.error(("steps", *place), reason) from None
 
     def _zone(self, account: str | None) -> ZoneInfo:
         known = self.story.accounts.get(account or "")
@@ -192,14 +190,15 @@ class Simulation:
 
     def _hear(self, changes: list[Change]) -> None:
         """Take note of the events of a commit; an issued invoice is told with its lines."""
-        entities = [Record.from_raw_data(change.new).to_entity() for change in changes if change.new]
+        written = [change.new for change in changes if change.new and change.new["kind"]["S"] in _HEARD]
+        entities = [Record.from_raw_data(item).to_entity() for item in written]
         invoices = {entity.id: entity for entity in entities if isinstance(entity, Invoice)}
         for entry in entities:
             if isinstance(entry, Entry):
                 for event in entry.events:
                     data = dict(event["data"])
                     if event["type"] == "invoice.issued":
-                        self._issued.append((entry.account_id, data["invoice"]))
+                        self._issued.append((self._rank(entry.account_id), entry.account_id, data["invoice"]))
                         data = {"invoice": shown(invoices[data["invoice"]])}
                     self._tell(event["type"], entry.account_id, data)
 
@@ -227,7 +226,7 @@ class Simulation:
     def _check_outcome(self) -> None:
         wanted, place = self.story.expect, "expect"
         got = {
-            "invoices": [shown(self._invoice(*key)) | {"account": key[0]} for key in self._issued],
+            "invoices": [shown(self._invoice(*key)) | {"account": key[0]} for key in self._in_order()],
             "payments": [_payment(told) for told in self.told if told["type"] in _PAYMENTS],
             "mails": [told for told in self.told if told["type"] == "mail.sent"],
         }
@@ -239,9 +238,9 @@ class Simulation:
             self._compare_events(wanted.events)
         counts = Counter(told["type"] for told in self.told)
         for type_, number in (wanted.counts or {}).items():
-            self._compare((place, "counts", type_), number, counts[type_])
+            self._compare((place, "counts", type_), f"{type_}: {number}", f"{type_}: {counts[type_]}")
         for saved, status in (wanted.statuses or {}).items():
-            self._compare((place, "statuses", saved), status, self._status(saved))
+            self._compare((place, "statuses", saved), f"{saved}: {status}", f"{saved}: {self._status(saved)}")
 
     def _compare_list(self, place: tuple[str | int, ...], expected: list[Any], found: list[Any]) -> None:
         if len(expected) != len(found):
@@ -261,6 +260,14 @@ class Simulation:
         if expected != got:
             self.failures.append(str(self.file.file.error(place, f"expected {expected}, got {got}")))
 
+    def _in_order(self) -> list[tuple[str, str]]:
+        """The invoices as they were issued; of one instant, by the order of the accounts in the story."""
+        return [(account, number) for _, account, number in sorted(self._issued, key=lambda issued: issued[0])]
+
+    def _rank(self, account: str) -> tuple[int, datetime, int]:
+        accounts = [*self.story.accounts]
+        return self._calls, self.cloud.now, accounts.index(account) if account in accounts else len(accounts)
+
     def _invoice(self, account: str, number: str) -> Invoice:
         from shared.store import queries
 
@@ -273,6 +280,8 @@ class Simulation:
         return next((item["status"]["S"] for item in kinds if item["id"]["S"] == wanted), "no such subscription")
 
 
+_HEARD = ("invoice", "event")
+"""The kinds of records that are told of, among all that a commit writes."""
 _PAYMENTS = {
     "payment.succeeded": "succeeded",
     "payment.failed": "failed",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
 from infra.local.faults import HOW, WHERE
+from infra.local.stripe_objects import BEHAVIOURS
 from infra.local.yaml_file import BadFile, YamlFile
+from shared.domain.errors import Invalid
+from shared.domain.periods import known_zone
 from shared.edge.schemas import PutCatalog, PutSeller
 
 METHODS = {"card_ok": "pm_card_visa", "card_declined": "pm_card_chargeCustomerFail", "none": None}
@@ -62,9 +66,24 @@ class Step(Part):
     expect: Expected = field(default_factory=Expected)
 
     @property
+    def account(self) -> str | None:
+        """The account that it calls for."""
+        return account_in(str(self.call).partition(" ")[2])
+
+    @property
     def kind(self) -> str:
         """Which of the kinds it is (checked when it was read: just one)."""
         return next(kind for kind in KINDS if getattr(self, kind) is not UNSET)
+
+
+def account_in(path: str) -> str | None:
+    """The account that a path of the API is about.
+
+    >>> account_in("/accounts/acme/checkout")
+    'acme'
+    """
+    found = re.match(r"/accounts/([^/?]+)", path.strip())
+    return found[1] if found else None
 
 
 class Outcome(Part):
@@ -98,6 +117,8 @@ class StoryFile:
             raise self.file.error(("seller",), "A story needs a seller entity.")
         if not self.story.steps or self.story.steps[0].at is None:
             raise self.file.error(("steps", 0), "The first step needs `at`: when the story begins.")
+        for name, entity in self.story.seller.items():
+            self._check_zone(name, entity)
         for number, step in enumerate(self.story.steps):
             self._check_step(number, step)
         for name, account in self.story.accounts.items():
@@ -117,6 +138,12 @@ class StoryFile:
         file = YamlFile(path, PutCatalog)
         return file.data, file, ()
 
+    def _check_zone(self, name: str, entity: PutSeller) -> None:
+        try:
+            known_zone(entity.timezone)
+        except Invalid as error:
+            raise self.file.error(("seller", name, "timezone"), str(error)) from None
+
     def _check_step(self, number: int, step: Step) -> None:
         place = ("steps", number)
         kinds = [kind for kind in KINDS if getattr(step, kind) is not UNSET]
@@ -127,15 +154,29 @@ class StoryFile:
                 if value not in known:
                     reason = f"There is no fault {name} {value!r}: there are {', '.join(known)}."
                     raise self.file.error((*place, "fault", name), reason)
+            if step.fault.times < 1:
+                raise self.file.error((*place, "fault", "times"), "A fault happens at least once.")
         if isinstance(step.stripe, dict):
             self._check_stripe(place, step.stripe)
-        if step.kind == "call" and len(str(step.call).split()) != 2:
-            raise self.file.error((*place, "call"), "A call is a method and a path: POST /accounts/acme/checkout")
+        if step.kind == "call":
+            self._check_call(number, step)
+
+    def _check_call(self, number: int, step: Step) -> None:
+        place = ("steps", number, "call")
+        if not re.fullmatch(r"[A-Z]+ +/\S*", str(step.call)):
+            raise self.file.error(place, "A call is a method and a path: POST /accounts/acme/checkout")
+        made = {before.account for before in self.story.steps[: number + 1] if str(before.call).startswith("PUT ")}
+        refused = step.expect.code is not None or (step.expect.status or 0) >= 400
+        if not refused and step.account not in (None, *self.story.accounts, *made) and "{" not in str(step.account):
+            raise self.file.error(place, f"There is no account {step.account!r}.")
 
     def _check_stripe(self, place: tuple[str | int, ...], said: dict[str, str]) -> None:
         if set(said) not in ({"card", "becomes"}, {"pay"}, {"lose_webhooks_until"}):
             known = "{card: acme, becomes: card_declined}, {pay: acme}, {lose_webhooks_until: 2026-02-07T12:00}"
             raise self.file.error((*place, "stripe"), f"The outside does one of: {known}.")
+        if said.get("becomes", "card_ok") not in BEHAVIOURS:
+            known = ", ".join(BEHAVIOURS)
+            raise self.file.error((*place, "stripe"), f"A card becomes one of: {known}.")
         account = said.get("card") or said.get("pay")
         if account and account not in self.story.accounts:
             raise self.file.error((*place, "stripe"), f"There is no account {account!r}.")

@@ -43,7 +43,7 @@ class YamlFile(Generic[T]):
             if node is None:
                 raise BadFile(path, 1, "The file is empty.")
             self._node = node
-            self._refuse_doubles(node)
+            self._check_keys(node, ())
             self.data = loader.construct_document(node)
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else None
@@ -74,7 +74,7 @@ class YamlFile(Generic[T]):
         try:
             return msgspec.convert(self.data, schema)
         except msgspec.ValidationError as error:
-            reason, _, where = str(error).partition(" - at `$")
+            reason, _, where = str(error).replace("- at `key` in `$", "as a key - at `$").partition(" - at `$")
             place = self._place(where.rstrip("`"), reason, schema)
             unknown = re.search(r"unknown field `([^`]+)`", reason)
             raise self.error([*place, unknown[1]] if unknown else place, f"{reason}{_at(place)}.") from None
@@ -100,18 +100,23 @@ class YamlFile(Generic[T]):
                     return str(key)
         return ""
 
-    def _refuse_doubles(self, node: yaml.Node) -> None:
-        """YAML lets a key stand twice and forgets the first; here that is a mistake."""
+    def _check_keys(self, node: yaml.Node, above: tuple[yaml.Node, ...]) -> None:
+        """YAML forgets the first of two equal keys, and lets a thing hold itself; here both are mistakes."""
+        line = node.start_mark.line + 1
+        if node in above:
+            raise BadFile(self.path, line, "This holds itself.")
         if isinstance(node, yaml.MappingNode):
             seen: set[str] = set()
             for key, value in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    raise BadFile(self.path, key.start_mark.line + 1, "A key is one word, not a list or a mapping.")
                 if key.value in seen and key.value != "<<":
                     raise BadFile(self.path, key.start_mark.line + 1, f"{key.value!r} stands here twice.")
                 seen.add(key.value)
-                self._refuse_doubles(value)
+                self._check_keys(value, (*above, node))
         elif isinstance(node, yaml.SequenceNode):
             for value in node.value:
-                self._refuse_doubles(value)
+                self._check_keys(value, (*above, node))
 
 
 def _child(node: yaml.Node, step: str | int) -> tuple[int, yaml.Node] | None:

@@ -1,0 +1,57 @@
+"""Every story of the folder comes out as it says, and Stripe's own books agree with ours."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from infra.local.simulate import Simulation
+from infra.local.story import StoryFile
+from shared.domain.invoice import InvoiceStatus
+from shared.domain.processor import to_stripe
+from shared.store.records import InvoiceRecord, Record
+
+HERE = Path(__file__).parent
+STORIES = sorted(HERE.glob("stories/*.yaml"))
+SAMPLE = HERE.parents[1] / "infra/local/sample.yaml"
+
+every_story = pytest.mark.parametrize("path", STORIES, ids=lambda path: path.stem)
+
+
+@pytest.mark.parametrize("path", [*STORIES, SAMPLE], ids=lambda path: path.stem)
+def test_a_story_comes_out_as_it_says(path):
+    simulation = Simulation(StoryFile(path), lambda _: None)
+    assert simulation.play() == []
+    assert charged_by_stripe(simulation) == paid_by_our_books(simulation), "nobody is charged twice, or for nothing"
+    assert simulation.cloud._due_now() == [], "nothing that is due is left undone"
+
+
+@every_story
+def test_a_story_names_its_rule(path):
+    assert re.match(r"# (R|D|F|C|DESIGN )\d+", path.read_text(encoding="utf-8"))
+
+
+@every_story
+def test_a_story_tells_all_of_its_invoices(path):
+    assert StoryFile(path).story.expect.invoices
+
+
+def charged_by_stripe(simulation):
+    """What went off the customers' cards, as the stand-in for Stripe remembers it."""
+    intents = simulation.cloud.stripe._account.payment_intents.values()
+    return sorted(
+        (intent["metadata"]["account"], intent["metadata"]["invoice"], intent["amount_received"])
+        for intent in intents
+        if intent["status"] == "succeeded"
+    )
+
+
+def paid_by_our_books(simulation):
+    """What our invoices say was paid, in Stripe's units."""
+    records = map(Record.from_raw_data, simulation.cloud.store.items("prorata"))
+    invoices = [record.to_entity() for record in records if isinstance(record, InvoiceRecord)]
+    return sorted(
+        (invoice.account_id, invoice.id, to_stripe(invoice.total))
+        for invoice in invoices
+        if invoice.status is InvoiceStatus.PAID and invoice.total.amount
+    )
