@@ -68,7 +68,7 @@ def save_payment_method(account: str) -> tuple[dict[str, Any], int]:
         try:
             setup = payments.save_method(buyer, wanted.payment_method, f"{account}:{request}")
             saved = setup.payment_method if setup.status == "succeeded" else None
-            method = payments.method(account, saved) if saved else None
+            method = payments.method(account, saved, api.now) if saved else None
         except (payments.NoAnswer, payments.Unclear) as error:
             raise Unavailable("Stripe does not answer. Please send the same request again.") from error
         answer = {

@@ -37,5 +37,6 @@ def _give_up(job: Job, error: Exception) -> None:
     now = clock.now()
     subscription = queries.book(job.account_id, job.id).subscription
     changes = renewal.postpone(subscription, f"{type(error).__name__}: {error}", now)
-    table.commit(changes, now)
-    record(changes.events)
+    if changes.put:
+        table.commit(changes, now)
+        record(changes.events)

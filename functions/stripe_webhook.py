@@ -12,6 +12,10 @@ from shared.edge.telemetry import logger
 from shared.store import queries
 
 api = Api()
+TOLD = frozenset(
+    f"payment_intent.{what}" for what in ("succeeded", "payment_failed", "processing", "requires_action", "canceled")
+)
+"""What is told of payments. That one was created says nothing: whoever created it knows."""
 
 
 @api.serve("POST /v1/stripe/webhook")
@@ -25,9 +29,9 @@ def receive() -> dict[str, Any]:
     signature = api.current_event.headers.get("stripe-signature")
     if not signature:
         raise Invalid("The Stripe-Signature header is missing.", code="invalid_signature")
-    said = payments.webhook(api.current_event.decoded_body or "", signature, clock.now())
+    said = payments.webhook(api.text, signature, clock.now())
     try:
-        if said.type.startswith("payment_intent."):
+        if said.type in TOLD:
             _payment(said)
         elif said.type == "setup_intent.succeeded":
             _saved(said)
@@ -49,7 +53,7 @@ def _payment(said: payments.Webhook) -> None:
 
 def _saved(said: payments.Webhook) -> None:
     account = queries.account((said.object.get("metadata") or {}).get("account", ""))
-    collect.save_method(account, str(said.object["payment_method"]))
+    collect.save_method(account, str(said.object["payment_method"]), said.at)
 
 
 handler = entry_point(api)

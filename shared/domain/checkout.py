@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from shared.domain import collection, invoice
+from shared.domain import collection, invoice, setback
 from shared.domain.account import Account, PaymentMethod, SellerEntity
 from shared.domain.catalog import Kind, Price
 from shared.domain.changes import Changes, Event
@@ -67,12 +67,15 @@ class Checkout:
     subscriptions: tuple[Subscription, ...]  # as they will start
     invoice_id: str | None
     expires_at: datetime
+    failures: int = 0
+    retry_at: datetime | None = None
+    error: str | None = None
     version: int = 0
 
     @property
     def due_at(self) -> datetime | None:
-        """When an open one is given up."""
-        return self.expires_at if self.status is CheckoutStatus.OPEN else None
+        """When an open one is given up; later, while that keeps failing."""
+        return (self.retry_at or self.expires_at) if self.status is CheckoutStatus.OPEN else None
 
 
 class Offer(NamedTuple):
@@ -183,6 +186,16 @@ def expire(checkout: Checkout, bill: Invoice | None) -> Changes:
     expired = replace(checkout, status=CheckoutStatus.EXPIRED)
     event = Event(checkout.account_id, "checkout.expired", {"checkout": checkout.id})
     return Changes(put=(expired,), events=(event,)) + (collection.void(bill) if bill else Changes())
+
+
+def postpone(checkout: Checkout, error: str, now: datetime) -> Changes:
+    """Move a checkout that cannot be given up out of the way (1 h, 6 h, 1 d) and raise one alarm."""
+    if not setback.still_due(checkout.due_at, now):
+        return Changes()
+    again = now + setback.delay(checkout.failures)
+    put_off = replace(checkout, failures=checkout.failures + 1, retry_at=again, error=setback.cut(error))
+    alarm = setback.alarm(checkout.account_id, checkout.failures, "expiry_failed", error, checkout=checkout.id)
+    return Changes(put=(put_off,), events=alarm)
 
 
 def _item(account: Account, line: LineItem) -> SubscriptionItem:

@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from shared.domain import setback
 from shared.domain.changes import Changes, Event
 from shared.domain.invoice import (
     Attempt,
@@ -42,8 +43,6 @@ QUIET = timedelta(hours=1)
 """How much longer a request may still be on its way before it is held never to have arrived."""
 POLL = timedelta(hours=6)
 ACTION_WAIT = timedelta(days=3)
-BACK_OFF = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
-"""How long what keeps failing is left alone, longer each time."""
 ALARM_AGAIN = timedelta(days=1)
 HARD_DECLINES = frozenset({
     "lost_card", "stolen_card", "pickup_card", "restricted_card", "revocation_of_authorization",
@@ -257,12 +256,12 @@ def standing(before: Invoice, after: Invoice, subscription: Subscription) -> Cha
 
 def postpone(invoice: Invoice, error: str, now: datetime) -> Changes:
     """Move an invoice that keeps failing out of the way (1 h, 6 h, 1 d) and raise one alarm."""
-    delay = BACK_OFF[min(invoice.failures, len(BACK_OFF) - 1)]
-    due_at = now + delay if invoice.due_at else None  # settled meanwhile, or waiting: nothing to bring up again
-    put_off = replace(invoice, failures=invoice.failures + 1, due_at=due_at, error=error[:200])
-    data = {"code": "collection_failed", "invoice": invoice.id, "what": error[:200]}
-    events = () if invoice.failures else (Event(invoice.account_id, "alarm.raised", data),)
-    return Changes(put=(put_off,), events=events)
+    if not setback.still_due(invoice.due_at, now):
+        return Changes()
+    again = now + setback.delay(invoice.failures)
+    put_off = replace(invoice, failures=invoice.failures + 1, due_at=again, error=setback.cut(error))
+    alarm = setback.alarm(invoice.account_id, invoice.failures, "collection_failed", error, invoice=invoice.id)
+    return Changes(put=(put_off,), events=alarm)
 
 
 def void(invoice: Invoice) -> Changes:

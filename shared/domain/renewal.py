@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime
+from typing import Any
 
-from shared.domain import collection, invoice
+from shared.domain import collection, invoice, setback
 from shared.domain.changes import Changes, Event
 from shared.domain.periods import local_day, nth_period
 from shared.domain.subscription import Book, Status, Subscription
@@ -22,7 +23,7 @@ def step(book: Book, now: datetime) -> Changes | None:
     """
     subscription = book.subscription
     on = subscription.next_invoice_on
-    if not _is_due(subscription, now):
+    if not subscription.alive or local_day(now, subscription.zone) < on:
         return None
     if subscription.payments is not None and subscription.billed >= subscription.payments:
         return _expire(book, on, now)
@@ -41,16 +42,12 @@ def up_to_date(book: Book, now: datetime) -> Book:
 
 def postpone(subscription: Subscription, error: str, now: datetime) -> Changes:
     """Move a subscription that keeps failing out of the way (1 h, 6 h, 1 d) and raise one alarm."""
-    delay = collection.BACK_OFF[min(subscription.failures, len(collection.BACK_OFF) - 1)]
-    retry_at = now + delay if _is_due(subscription, now) else None  # billed meanwhile: its own day comes
-    put_off = replace(subscription, failures=subscription.failures + 1, retry_at=retry_at, error=error[:200])
-    data = {"code": "renewal_failed", "subscription": subscription.id, "what": error[:200]}
-    events = () if subscription.failures else (Event(subscription.account_id, "alarm.raised", data),)
-    return Changes(put=(put_off,), events=events)
-
-
-def _is_due(subscription: Subscription, now: datetime) -> bool:
-    return subscription.alive and local_day(now, subscription.zone) >= subscription.next_invoice_on
+    if not setback.still_due(subscription.due_at, now):
+        return Changes()
+    failures, again = subscription.failures, now + setback.delay(subscription.failures)
+    put_off = replace(subscription, failures=failures + 1, retry_at=again, error=setback.cut(error))
+    alarm = setback.alarm(subscription.account_id, failures, "renewal_failed", error, subscription=subscription.id)
+    return Changes(put=(put_off,), events=alarm)
 
 
 def _bill(book: Book, on: date, now: datetime) -> Changes:
@@ -66,10 +63,10 @@ def _bill(book: Book, on: date, now: datetime) -> Changes:
         retry_at=None,
         error=None,
     )
-    data = {"subscription": subscription.id, "period": str(period), "term": str(moved.current_term)}
+    data: dict[str, Any] = {"subscription": subscription.id, "period": str(period), "term": str(moved.current_term)}
     name = "subscription.started" if started else "subscription.renewed"
     if not started and moved.current_term != subscription.current_term:
-        data["term_renewed"] = "true"
+        data["term_renewed"] = True
     event = Event(subscription.account_id, name, data)
     drawn = invoice.draw(moved, period, book.pending, on, now)
     return Changes(events=(event,)) + collection.issue(drawn, book.pending, now)

@@ -69,8 +69,12 @@ def expire(account_id: str, checkout_id: str) -> None:
 def postpone(job: Job, error: Exception) -> None:
     """Move what keeps failing out of the way for a while and raise one alarm."""
     now, what = clock.now(), f"{type(error).__name__}: {error}"
-    if job.kind == "invoice":
-        _commit(collection.postpone(queries.invoice(job.account_id, job.id), what, now))
+    if job.kind == "checkout":
+        changes = checkout.postpone(queries.checkout(job.account_id, job.id), what, now)
+    else:
+        changes = collection.postpone(queries.invoice(job.account_id, job.id), what, now)
+    if changes.put:
+        _commit(changes)
 
 
 def save_method(account: Account, method_id: str, saved_at: datetime) -> None:

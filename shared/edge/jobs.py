@@ -15,7 +15,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from shared.edge import clock
 from shared.edge.telemetry import logger
-from shared.store import queries
+from shared.store import queries, table
 from shared.store.records import SHARDS
 
 MOST_TRIES = 5
@@ -66,11 +66,19 @@ def work(
         except Exception as error:
             logger.exception("job failed", job=job._asdict())
             if int(record.attributes.approximate_receive_count or 1) >= MOST_TRIES:
-                give_up(job, error)
+                _leave_alone(job, error, give_up)
             raise
 
     processor = _Pooled(int(os.environ.get("WORKER_THREADS", "1")))
     return process_partial_response(event, one, processor, context)
+
+
+def _leave_alone(job: Job, error: Exception, give_up: Callable[[Job, Exception], None]) -> None:
+    try:
+        give_up(job, error)
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it must not starve the rest
+        logger.exception("cannot be read", job=job._asdict())
+        table.put_off(job.kind, job.account_id, job.id, clock.now())
 
 
 class _Pooled(BatchProcessor):

@@ -262,6 +262,9 @@ class CheckoutRecord(Record, discriminator="checkout"):
     subscriptions: DataAttribute[tuple[Subscription, ...]] = DataAttribute(tuple[Subscription, ...])
     invoice_id = UnicodeAttribute(null=True)
     expires_at = InstantAttribute(attr_name="open_until")
+    failures = NumberAttribute(null=True)
+    retry_at = InstantAttribute(null=True)
+    error = UnicodeAttribute(null=True)
 
 
 class SubscriptionRecord(Record, discriminator="subscription"):

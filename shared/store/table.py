@@ -13,7 +13,8 @@ from pynamodb.transactions import TransactWrite
 
 from shared.domain.changes import Changes, Event
 from shared.domain.errors import Conflict
-from shared.store.records import Answer, AnswerRecord, Entry, Record
+from shared.store.attributes import instant
+from shared.store.records import RECORD_OF, Answer, AnswerRecord, Entry, Record
 
 TRANSACTION_LIMIT = 100  # of DynamoDB
 KEPT = timedelta(days=7)
@@ -61,6 +62,36 @@ def commit(changes: Changes, now: datetime, once: Once | None = None) -> None:
         if _lost_a_race(error):
             raise Stale("Others are changing the same things right now. Please try again.") from error
         raise
+
+
+def put_off(kind: str, account_id: str, id_: str, now: datetime) -> None:
+    """Move an item that cannot even be read a day on in the due index, by its keys alone, and raise an alarm."""
+    record_class = next(each for each in RECORD_OF.values() if Record.kind.serialize(each) == kind)
+    until = now + timedelta(days=1)
+    keys = record_class.filled_keys(_Keys(account_id, id_, until))
+    alarm = {"type": "alarm.raised", "data": {"code": "unreadable", kind: id_}}
+    entry = Record.of(Entry(account_id, f"unreadable-{id_}", now, [alarm]))
+    try:
+        with TransactWrite(connection=Record._get_connection().connection) as transaction:  # noqa: SLF001
+            transaction.update(
+                record_class(keys["PK"], keys["SK"]),
+                actions=[Record.GSI1SK.set(keys["GSI1SK"])],
+                condition=instant(now) + "~" >= Record.GSI1SK,
+                add_version_condition=False,
+            )
+            transaction.save(entry, condition=Record.PK.does_not_exist())
+    except TransactWriteError as error:
+        if not _lost_a_race(error):  # else somebody put it off already, or mended it
+            raise
+
+
+class _Keys(NamedTuple):
+    """What the keys of something in the due index are made of."""
+
+    account_id: str
+    id: str
+    due_at: datetime
+    status: str = ""
 
 
 def _unless_there(record: Record, now: datetime) -> Condition | None:

@@ -343,9 +343,10 @@ def test_finding_nothing_means_nothing_for_what_was_answered(state):
 def test_what_keeps_failing_is_left_alone_for_longer_each_time_and_alarms_once():
     bill, waits, events = ISSUED, [], []
     for _ in range(4):
-        changes = collection.postpone(bill, "SSLError: no", T0)
+        now = bill.due_at
+        changes = collection.postpone(bill, "SSLError: no", now)
         [bill] = invoices(changes)
-        waits.append(bill.due_at - T0)
+        waits.append(bill.due_at - now)
         events += changes.events
     assert waits == [HOUR, 6 * HOUR, DAY, DAY]
     assert events == [
@@ -366,8 +367,12 @@ def test_an_answer_ends_a_run_of_failures():
 
 def test_what_was_settled_meanwhile_is_not_brought_up_again():
     paid = after(ISSUED, said())
-    [noted] = invoices(collection.postpone(paid, "Stale: busy", T0))
-    assert (noted.status, noted.due_at) == (InvoiceStatus.PAID, None)
+    assert collection.postpone(paid, "Stale: busy", T0) == Changes()
+
+
+def test_what_was_put_off_meanwhile_is_not_put_off_further():
+    [put_off] = invoices(collection.postpone(ISSUED, "SSLError: no", T0))
+    assert collection.postpone(put_off, "SSLError: no", T0) == Changes()
 
 
 def test_a_long_error_is_cut():

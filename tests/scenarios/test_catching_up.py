@@ -153,7 +153,7 @@ def test_a_subscription_that_cannot_be_renewed_raises_one_alarm_and_is_left_alon
     assert subscription.error.startswith("AssertionError: week is not a whole number of month")
     assert subscription.retry_at > world.cloud.now
     assert world.audit().count("alarm.raised") == 1
-    assert len(world.cloud.queues.messages("RolloverDeadLetters")) <= 6, "not one for each of 192 sweeps"
+    assert len(world.cloud.queues.messages("RolloverDeadLetters")) <= 8, "not one for each of 192 sweeps"
 
 
 def test_a_redrive_after_the_repair_bills_what_was_missed(world):
@@ -174,6 +174,33 @@ def test_a_redrive_after_the_repair_bills_what_was_missed(world):
 
     world.on("2026-03-25T05:00:00Z")
     assert [bill[0] for bill in bills(world)] == ["2026-01-25", "2026-02-25", "2026-03-25"]
+
+
+def test_a_subscription_that_cannot_even_be_read_is_left_alone_for_a_day_with_an_alarm(world):
+    unreadable = world.subscribed()
+    spoil(unreadable, term="a fortnight")
+    world.on("2026-02-27T05:00:00Z")
+    assert world.audit().count("alarm.raised") == 2, "one a day"
+    assert len(world.cloud.queues.messages("RolloverDeadLetters")) == 4, "not one for each of 192 sweeps"
+
+    spoil(unreadable, term="month")  # repaired
+    world.on("2026-02-28T06:00:00Z")
+    assert [bill[0] for bill in bills(world)] == ["2026-01-25", "2026-02-25"]
+
+
+def test_a_checkout_that_cannot_be_given_up_is_left_alone_longer_each_time(world):
+    world.account("bolt", card="pm_card_chargeCustomerFail")
+    body = {"items": [{"price": "sales-seat"}]}
+    opened = world.call("POST", "/accounts/bolt/checkout", body, account="bolt").json
+    world.cloud.faults.arm("stripe.cancel", "request_lost", times=20)  # Stripe does not answer
+
+    world.on("2026-01-26T16:30:00Z")  # it ended at three in the afternoon
+    assert queries.checkout("bolt", opened["id"]).failures > 0
+    assert world.audit("bolt").count("alarm.raised") == 1
+
+    world.on("2026-01-29T15:00:00Z")
+    assert queries.checkout("bolt", opened["id"]).status == "expired"
+    assert [bill["status"] for bill in world.invoices("bolt")] == ["void"]
 
 
 def spoil(subscription, term="week"):
