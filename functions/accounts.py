@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from shared.domain import account as accounts
 from shared.domain import catalog
 from shared.domain.account import Account, SellerEntity
 from shared.domain.catalog import Catalog, Price
 from shared.domain.changes import Changes
-from shared.domain.errors import Conflict
+from shared.domain.errors import Conflict, Invalid
 from shared.edge import views
-from shared.edge.api import LARGEST_CATALOG, SELLER, Api, Decision, entry_point
+from shared.edge.api import SELLER, Api, Decision, entry_point
 from shared.edge.schemas import PutAccount, PutCatalog, PutSeller
 from shared.store import queries, table
 from shared.store.records import CatalogHead
 
+if TYPE_CHECKING:
+    from shared.edge import answers
+
 _CHUNK = 50
+_LARGEST_HEAD = 300 * 1024  # bytes; DynamoDB takes items of 400 KB
 api = Api()
 
 
 @api.serve("GET /v1/catalog")
-def get_catalog() -> dict[str, Any]:
+def get_catalog() -> answers.Catalog:
     """What is sold at present."""
     return views.catalog(queries.catalog())
 
 
 @api.serve("PUT /v1/catalog")
-def put_catalog() -> dict[str, Any]:
+def put_catalog(body: PutCatalog) -> answers.Catalog:
     """Publish a catalogue in the place of the one before. What was bought keeps its price.
 
     Its prices are written first; then one record moves, and with it all of it.
     """
-    wanted = api.body(PutCatalog, LARGEST_CATALOG).to_catalog()
+    wanted = body.to_catalog()
     catalog.check(wanted)
     new = _new_prices(wanted)
 
-    def decide() -> Decision:
+    def decide() -> Decision[dict[str, Any]]:
         version = queries.catalog().version
         head = CatalogHead(
             products=wanted.products,
@@ -45,45 +51,47 @@ def put_catalog() -> dict[str, Any]:
             legacy=tuple(price.id for price in wanted.prices if price.legacy),
             version=version,
         )
-        published = Catalog(wanted.products, wanted.seat_types, wanted.prices, version + 1)
-        return Decision(Changes(put=(head,)), views.catalog(published))
+        if len(msgspec.json.encode(head)) > _LARGEST_HEAD:
+            raise Invalid("The products and seat types have too many or too long names.", code="invalid_catalog")
+        return Decision(Changes(put=(head,)), {"version": version + 1})
 
     for start in range(0, len(new), _CHUNK):
         table.commit(Changes(put=tuple(new[start : start + _CHUNK])), api.now)
-    return dict(api.once(SELLER, decide))
+    # The stored answer is the version: all of a catalogue may be more than one item holds.
+    version = api.once(SELLER, decide)["version"]
+    return views.catalog(Catalog(wanted.products, wanted.seat_types, wanted.prices, version))
 
 
 @api.serve("GET /v1/sellers/{seller}")
-def get_seller(seller: str) -> dict[str, Any]:
+def get_seller(seller: str) -> answers.Seller:
     """A seller entity."""
     return views.seller(queries.seller(seller))
 
 
 @api.serve("PUT /v1/sellers/{seller}")
-def put_seller(seller: str) -> dict[str, Any]:
+def put_seller(seller: str, body: PutSeller) -> answers.Seller:
     """Make or change a seller entity. Its zone and currency stay what they were: days and bills hang on them."""
-    wanted = api.body(PutSeller)
 
-    def decide() -> Decision:
+    def decide() -> Decision[answers.Seller]:
         before = queries.find_seller(seller)
         after = SellerEntity(
             id=seller,
-            name=wanted.name or seller,
-            timezone=wanted.timezone,
-            currency=wanted.currency,
-            address=wanted.address,
-            billing_mailbox=wanted.billing_mailbox or "",
-            retry_days=wanted.retry_days,
+            name=body.name or seller,
+            timezone=body.timezone,
+            currency=body.currency,
+            address=body.address,
+            billing_mailbox=body.billing_mailbox or "",
+            retry_days=body.retry_days,
             version=before.version if before else 0,
         )
         accounts.check_seller_change(before, after)
         return Decision(Changes(put=(after,)), views.seller(after))
 
-    return dict(api.once(SELLER, decide))
+    return api.once(SELLER, decide)
 
 
 @api.serve("GET /v1/accounts/{account}")
-def get_account(account: str) -> dict[str, Any]:
+def get_account(account: str) -> answers.Overview:
     """R1 to R4: the account with its products and add-ons, their limits, and the next billing date."""
     found = queries.account(account)
     method = queries.payment_method(account, found.payment_method) if found.payment_method else None
@@ -91,28 +99,27 @@ def get_account(account: str) -> dict[str, Any]:
 
 
 @api.serve("PUT /v1/accounts/{account}")
-def put_account(account: str) -> dict[str, Any]:
+def put_account(account: str, body: PutAccount) -> answers.Account:
     """Make or change an account. It buys from one seller entity, in one currency, for good."""
-    wanted = api.body(PutAccount)
 
-    def decide() -> Decision:
+    def decide() -> Decision[answers.Account]:
         before = queries.find_account(account)
-        entity = queries.seller(wanted.seller)
+        entity = queries.seller(body.seller)
         after = Account(
             id=account,
-            seller=wanted.seller,
-            name=wanted.name or account,
-            currency=wanted.currency or entity.currency,
-            billing_contacts=wanted.billing_contacts,
+            seller=body.seller,
+            name=body.name or account,
+            currency=body.currency or entity.currency,
+            billing_contacts=body.billing_contacts,
         )
         kept = accounts.changed(before, after)
         return Decision(Changes(put=(kept,)), views.account(kept))
 
-    return dict(api.once(account, decide))
+    return api.once(account, decide)
 
 
-@api.serve("GET /v1/accounts/{account}/events")
-def list_events(account: str) -> dict[str, Any]:
+@api.serve("GET /v1/accounts/{account}/events", query=("limit", "cursor"))
+def list_events(account: str) -> answers.Page[answers.Event]:
     """The audit trail: everything that happened to the account, the newest first."""
     queries.account(account)
     return views.page(queries.events(account, *api.listing()), views.event)

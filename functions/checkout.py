@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING
 
 from shared import payments
 from shared.domain import checkout as checkouts
@@ -17,29 +17,31 @@ from shared.edge.api import Api, Decision, Unavailable, entry_point
 from shared.edge.schemas import BuyItems, SaveMethod
 from shared.store import queries
 
+if TYPE_CHECKING:
+    from shared.edge import answers
+
 api = Api()
 
 
 @api.serve("POST /v1/accounts/{account}/checkout/preview")
-def preview_checkout(account: str) -> dict[str, Any]:
+def preview_checkout(account: str, body: BuyItems) -> answers.Offer:
     """What buying these items starts, and what is due at once. Nothing is bought."""
-    return views.offer(_offer(queries.account(account), api.body(BuyItems), "co_preview"))
+    return views.offer(_offer(queries.account(account), body, "co_preview"))
 
 
-@api.serve("POST /v1/accounts/{account}/checkout")
-def open_checkout(account: str) -> tuple[dict[str, Any], int]:
+@api.serve("POST /v1/accounts/{account}/checkout", status=201)
+def open_checkout(account: str, body: BuyItems) -> answers.Checkout:
     """Buy line items: one first invoice, one payment, a subscription for each group of equal terms (R71).
 
     With a saved method it is charged at once and the subscriptions are there;
     without one the payer confirms with the client secret, and they start then.
     """
-    wanted = api.body(BuyItems)
     checkout_id = api.request_id("co", account)
 
-    def decide() -> Decision:
+    def decide() -> Decision[dict[str, str]]:
         buyer = queries.account(account)
-        made = _offer(buyer, wanted, checkout_id)
-        api.expect(wanted.expect_amount, made.due_now)
+        made = _offer(buyer, body, checkout_id)
+        api.expect(body.expect_amount, made.due_now)
         if made.invoice is None and buyer.payment_method is None:
             sentence = "Nothing is due now, so a way to pay must be saved first: POST …/payment-method."
             raise Conflict(sentence, code="payment_method_required")
@@ -48,30 +50,29 @@ def open_checkout(account: str) -> tuple[dict[str, Any], int]:
 
     # The stored answer is the id: a replay shows the checkout as it stands then (DESIGN 6).
     opened = api.once(account, decide)["checkout"]
-    return _standing(account, opened, drive=True), 201
+    return _standing(account, opened, drive=True)
 
 
 @api.serve("GET /v1/accounts/{account}/checkout/{checkout}")
-def get_checkout(account: str, checkout: str) -> dict[str, Any]:
+def get_checkout(account: str, checkout: str) -> answers.Checkout:
     """A checkout as it stands."""
     return _standing(account, checkout, drive=False)
 
 
-@api.serve("POST /v1/accounts/{account}/payment-method")
-def save_payment_method(account: str) -> tuple[dict[str, Any], int]:
+@api.serve("POST /v1/accounts/{account}/payment-method", status=201)
+def save_payment_method(account: str, body: SaveMethod) -> answers.SavedMethod:
     """Save a way to pay: at once where Stripe's id of it is named, else by the payer with the client secret."""
-    wanted = api.body(SaveMethod)
     request = api.request_id("seti", account)
 
-    def decide() -> Decision:
+    def decide() -> Decision[answers.SavedMethod]:
         buyer = _known_to_stripe(queries.account(account))
         try:
-            setup = payments.save_method(buyer, wanted.payment_method, f"{account}:{request}")
+            setup = payments.save_method(buyer, body.payment_method, f"{account}:{request}")
             saved = setup.payment_method if setup.status == "succeeded" else None
             method = payments.method(account, saved, api.now) if saved else None
         except (payments.NoAnswer, payments.Unclear) as error:
             raise Unavailable("Stripe does not answer. Please send the same request again.") from error
-        answer = {
+        answer: answers.SavedMethod = {
             "setup_intent": setup.id,
             "status": setup.status,
             "client_secret": setup.client_secret,
@@ -79,7 +80,7 @@ def save_payment_method(account: str) -> tuple[dict[str, Any], int]:
         }
         return Decision(collect.method_saved(buyer, method) if method else Changes(), answer)
 
-    return api.once(account, decide), 201
+    return api.once(account, decide)
 
 
 def _offer(buyer: Account, wanted: BuyItems, checkout_id: str) -> Offer:
@@ -103,7 +104,7 @@ def _known_to_stripe(buyer: Account) -> Account:
         raise Unavailable("Stripe does not answer. Please send the same request again.") from error
 
 
-def _standing(account: str, checkout_id: str, *, drive: bool) -> dict[str, Any]:
+def _standing(account: str, checkout_id: str, *, drive: bool) -> answers.Checkout:
     found = queries.checkout(account, checkout_id)
     if found.invoice_id is None:
         return views.checkout(found, None, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from shared import payments
 from shared.domain.errors import Invalid, NotFound
@@ -10,6 +10,9 @@ from shared.edge import clock, collect
 from shared.edge.api import Api, Unavailable, entry_point
 from shared.edge.telemetry import logger
 from shared.store import queries
+
+if TYPE_CHECKING:
+    from shared.edge import answers
 
 api = Api()
 TOLD = frozenset(
@@ -19,7 +22,7 @@ TOLD = frozenset(
 
 
 @api.serve("POST /v1/stripe/webhook")
-def receive() -> dict[str, Any]:
+def receive() -> answers.Received:
     """Apply a success as it stands; of anything else ask Stripe how things are now (C5).
 
     Messages come twice, late and out of order; each is safe to apply again. One

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -25,7 +25,6 @@ from shared.store import queries, table
 
 T = TypeVar("T")
 LARGEST_BODY = 64 * 1024
-LARGEST_CATALOG = 1024 * 1024
 ATTEMPTS = 10
 SELLER = "seller"
 """The scope of idempotency keys of requests that concern no account."""
@@ -61,10 +60,21 @@ STATUS: dict[type[BillingError], int] = {
 }
 
 
-class Decision(NamedTuple):
+class Decision(NamedTuple, Generic[T]):
     """What a request changes, and what it is answered once that is committed."""
 
     changes: Changes
+    answer: T
+
+
+class Served(NamedTuple):
+    """A route as it is served: its handler, and the shapes of the body and of the answer where it has them."""
+
+    route: str
+    status: int
+    query: tuple[str, ...]
+    handle: Callable[..., Any]
+    body: Any
     answer: Any
 
 
@@ -73,26 +83,43 @@ class Api(APIGatewayHttpResolver):
 
     def __init__(self) -> None:
         super().__init__(serializer=lambda answer: msgspec.json.encode(answer).decode())
+        self._served: list[tuple[str, int, tuple[str, ...], Callable[..., Any], Any]] = []
         self.exception_handler(BillingError)(_problem)
         self.exception_handler([PynamoDBException, BotoCoreError, ClientError])(_unavailable)
         self.exception_handler(Exception)(_unexpected)
         self.not_found(_no_route)
 
-    def serve(self, route: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Serve a route of the permission table: ``@api.serve("GET /v1/accounts/{account}")``."""
+    def serve(
+        self, route: str, *, status: int = 200, query: tuple[str, ...] = ()
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Serve a route of the permission table: ``@api.serve("GET /v1/accounts/{account}")``.
+
+        The handler gets the parts of the path by name, and the body, checked, if
+        it has a parameter ``body``. ``query`` names what may be asked for beside.
+        """
         method, path = route.split(" ")
         needs = None if route in UNSIGNED else PERMISSIONS[route]
 
         def register(handle: Callable[..., Any]) -> Callable[..., Any]:
+            schema = handle.__globals__.get(str(handle.__annotations__.get("body")))
+
             @functools.wraps(handle)
-            def guarded(**parts: str) -> Any:
+            def guarded(**parts: Any) -> Any:
                 self._check(needs, parts)
-                return handle(**parts)
+                if schema:
+                    parts["body"] = self.body(schema)
+                return handle(**parts), status
 
             self.route(re.sub(r"{(\w+)}", r"<\1>", path), method)(guarded)
+            self._served.append((route, status, query, handle, schema))
             return handle
 
         return register
+
+    def served(self, names: dict[str, Any]) -> list[Served]:
+        """All routes of this function with the shapes of their answers, which ``names`` knows."""
+        hints = (get_type_hints(handle, {**handle.__globals__, **names}) for *_, handle, _ in self._served)
+        return [Served(*each, hint["return"]) for each, hint in zip(self._served, hints, strict=True)]
 
     @property
     def now(self) -> datetime:
@@ -103,9 +130,9 @@ class Api(APIGatewayHttpResolver):
         epoch = self.current_event["requestContext"]["timeEpoch"]
         return datetime.fromtimestamp(epoch / 1000 if epoch > 10**11 else epoch, UTC)
 
-    def body(self, schema: type[T], largest: int = LARGEST_BODY) -> T:
+    def body(self, schema: type[T]) -> T:
         """The body of the request, checked against ``schema``; no body is an empty one."""
-        text = self.text or "{}"
+        text, largest = self.text or "{}", getattr(schema, "LARGEST", LARGEST_BODY)
         if len(text.encode()) > largest:
             raise TooLarge(f"The body is larger than {largest // 1024} KB.")
         try:
@@ -143,7 +170,7 @@ class Api(APIGatewayHttpResolver):
         seed = f"{scope}/{self._key()}/{self.now.isoformat()}"
         return f"{prefix}_{hashlib.sha256(seed.encode()).hexdigest()[:16]}"
 
-    def once(self, scope: str, decide: Callable[[], Decision]) -> Any:
+    def once(self, scope: str, decide: Callable[[], Decision[T]]) -> T:
         """Decide and commit, at most once per Idempotency-Key; give the first answer again after that.
 
         A POST must bear a key. Whoever loses a race decides again on what is there then.
@@ -155,7 +182,8 @@ class Api(APIGatewayHttpResolver):
             if key and (earlier := queries.answered(scope, key, self.now)):
                 if earlier.request != self._digest:
                     raise Invalid("This Idempotency-Key was used for another request.", code="idempotency_key_reused")
-                return earlier.answer
+                first: T = earlier.answer
+                return first
             try:
                 changes, answer = decide()
                 once = table.Once(scope, key, self._digest, answer) if key else None

@@ -7,7 +7,7 @@ what the caller was shown, so that another price is refused and not charged.
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct, field
 
@@ -92,6 +92,8 @@ class PutPrice(Body):
 
 class PutCatalog(Body):
     """All that is sold from now on. Products, editions and seat types that only prices name are made up from them."""
+
+    LARGEST: ClassVar = 1024 * 1024
 
     prices: Annotated[dict[str, PutPrice], Meta(max_length=MOST_PRICES)]
     products: dict[str, PutProduct] = field(default_factory=dict)

@@ -6,8 +6,9 @@ the seller, an instant UTC.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from shared.domain import seats
 from shared.domain.account import Account, PaymentMethod, SellerEntity
@@ -20,8 +21,13 @@ from shared.domain.periods import Period
 from shared.domain.subscription import Book, Status, Subscription, SubscriptionItem
 from shared.store.queries import Page
 
+if TYPE_CHECKING:  # the shapes cost nothing in a function; only docs/openapi.json is made from them
+    from shared.edge import answers
 
-def money(value: Money) -> dict[str, str]:
+T = TypeVar("T")
+
+
+def money(value: Money) -> answers.Money:
     """An amount and its currency."""
     return {"amount": value.decimal, "currency": value.currency}
 
@@ -31,17 +37,17 @@ def instant(value: datetime) -> str:
     return value.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def period(value: Period) -> dict[str, str]:
+def period(value: Period) -> answers.Period:
     """The days from ``start`` up to, but not including, ``end``."""
     return {"start": str(value.start), "end": str(value.end)}
 
 
-def page(listed: Page, view: Any) -> dict[str, Any]:
+def page(listed: Page, view: Callable[[Any], T]) -> answers.Page[T]:
     """One page of a list; ``cursor`` asks for the next one and is null on the last."""
     return {"items": [view(item) for item in listed.items], "cursor": listed.cursor}
 
 
-def seller(entity: SellerEntity) -> dict[str, Any]:
+def seller(entity: SellerEntity) -> answers.Seller:
     """A seller entity."""
     return {
         "id": entity.id,
@@ -54,7 +60,7 @@ def seller(entity: SellerEntity) -> dict[str, Any]:
     }
 
 
-def account(entity: Account) -> dict[str, Any]:
+def account(entity: Account) -> answers.Account:
     """An account, by itself."""
     return {
         "id": entity.id,
@@ -65,7 +71,7 @@ def account(entity: Account) -> dict[str, Any]:
     }
 
 
-def overview(entity: Account, method: PaymentMethod | None, subscriptions: list[Subscription]) -> dict[str, Any]:
+def overview(entity: Account, method: PaymentMethod | None, subscriptions: list[Subscription]) -> answers.Overview:
     """R1, R3, R4: an account with its products and add-ons, their limits, and what is due next."""
     dates = [str(each.next_invoice_on) for each in subscriptions]
     return {
@@ -76,7 +82,7 @@ def overview(entity: Account, method: PaymentMethod | None, subscriptions: list[
     }
 
 
-def payment_method(method: PaymentMethod) -> dict[str, Any]:
+def payment_method(method: PaymentMethod) -> answers.PaymentMethod:
     """What a person recognises a way to pay by."""
     return {
         "id": method.id,
@@ -87,7 +93,7 @@ def payment_method(method: PaymentMethod) -> dict[str, Any]:
     }
 
 
-def catalog(entity: Catalog) -> dict[str, Any]:
+def catalog(entity: Catalog) -> answers.Catalog:
     """The catalogue in the shape in which it is published."""
     return {
         "version": entity.version,
@@ -97,7 +103,7 @@ def catalog(entity: Catalog) -> dict[str, Any]:
     }
 
 
-def subscription(book: Book) -> dict[str, Any]:
+def subscription(book: Book) -> answers.Subscription:
     """R5: billing details: commitment, auto-renewal, cost, frequency, and what waits for the next invoice."""
     it = book.subscription
     fixed = it.payments is not None
@@ -122,7 +128,7 @@ def subscription(book: Book) -> dict[str, Any]:
     }
 
 
-def listed_subscription(it: Subscription) -> dict[str, Any]:
+def listed_subscription(it: Subscription) -> answers.ListedSubscription:
     """A subscription in a list."""
     return {
         "id": it.id,
@@ -135,7 +141,7 @@ def listed_subscription(it: Subscription) -> dict[str, Any]:
     }
 
 
-def seat_list(book: Book) -> dict[str, Any]:
+def seat_list(book: Book) -> answers.SeatList:
     """R15, R16: how many seats of each type there are, and how many of them came with the subscription."""
     return {
         "subscription": book.subscription.id,
@@ -143,7 +149,7 @@ def seat_list(book: Book) -> dict[str, Any]:
     }
 
 
-def purchase(bought: seats.Purchase, book: Book) -> dict[str, Any]:
+def purchase(bought: seats.Purchase, book: Book) -> answers.Purchase:
     """What buying seats comes to: the same before and after."""
     grown = next(entity for entity in bought.changes.put if isinstance(entity, Subscription))
     return {
@@ -161,7 +167,7 @@ def purchase(bought: seats.Purchase, book: Book) -> dict[str, Any]:
     }
 
 
-def offer(made: Offer) -> dict[str, Any]:
+def offer(made: Offer) -> answers.Offer:
     """A checkout before it is opened."""
     checkout_, bill = made
     return {
@@ -172,8 +178,9 @@ def offer(made: Offer) -> dict[str, Any]:
     }
 
 
-def checkout(entity: Checkout, bill: Invoice | None, client_secret: str | None) -> dict[str, Any]:
+def checkout(entity: Checkout, bill: Invoice | None, client_secret: str | None) -> answers.Checkout:
     """A checkout as it stands, and what its payer must do next, if anything."""
+    paying: answers.CheckoutPayment | None
     paying = {"status": bill.status.value, "client_secret": client_secret, "error": _error(bill)} if bill else None
     return {
         "id": entity.id,
@@ -185,7 +192,7 @@ def checkout(entity: Checkout, bill: Invoice | None, client_secret: str | None) 
     }
 
 
-def invoice(entity: Invoice) -> dict[str, Any]:
+def invoice(entity: Invoice) -> answers.Invoice:
     """An invoice with its lines and how far it is paid."""
     return {
         "id": entity.id,
@@ -204,14 +211,15 @@ def invoice(entity: Invoice) -> dict[str, Any]:
     }
 
 
-def event(logged: tuple[Any, Event]) -> dict[str, Any]:
+def event(logged: tuple[Any, Event]) -> answers.Event:
     """One thing that happened."""
     entry, it = logged
-    return {"at": instant(entry.at), "type": it.type, **it.data}
+    told: Any = {"at": instant(entry.at), "type": it.type, **it.data}
+    return cast("answers.Event", told)
 
 
-def _product(subscription_: Subscription, item: SubscriptionItem) -> dict[str, Any]:
-    limits: dict[str, Any] = {}
+def _product(subscription_: Subscription, item: SubscriptionItem) -> answers.OwnedProduct:
+    limits: answers.Limits = {}
     if item.seat_type:
         of_type = next(each for each in seats.count(subscription_) if each.type == item.seat_type)
         limits["seats"] = of_type.total
@@ -226,7 +234,7 @@ def _product(subscription_: Subscription, item: SubscriptionItem) -> dict[str, A
     }
 
 
-def _starting(it: Subscription) -> dict[str, Any]:
+def _starting(it: Subscription) -> answers.StartingSubscription:
     return {
         "id": it.id,
         "status": it.status.value,
@@ -240,7 +248,7 @@ def _starting(it: Subscription) -> dict[str, Any]:
     }
 
 
-def _item(item: SubscriptionItem) -> dict[str, Any]:
+def _item(item: SubscriptionItem) -> answers.Item:
     return {
         "price": item.price,
         "name": item.name,
@@ -251,11 +259,11 @@ def _item(item: SubscriptionItem) -> dict[str, Any]:
     }
 
 
-def _seats(it: seats.Seats) -> dict[str, Any]:
+def _seats(it: seats.Seats) -> answers.Seats:
     return {"seat_type": it.type, "included": it.included, "additional": it.additional, "total": it.total}
 
 
-def _line(line: InvoiceLine) -> dict[str, Any]:
+def _line(line: InvoiceLine) -> answers.Line:
     return {
         "description": line.description,
         "quantity": line.quantity,
@@ -267,14 +275,14 @@ def _line(line: InvoiceLine) -> dict[str, Any]:
     }
 
 
-def _error(bill: Invoice) -> dict[str, Any] | None:
+def _error(bill: Invoice) -> answers.Decline | None:
     attempt = bill.attempt
     if attempt is None or attempt.error is None:
         return None
     return {"code": attempt.error, "detail": attempt.message}
 
 
-def _price(it: Price) -> dict[str, Any]:
+def _price(it: Price) -> answers.CatalogPrice:
     tiers: Any = [{"up_to": tier.up_to, "amount": tier.amount} for tier in it.tiers]
     if it.step:
         tiers = {"step": it.step.up_to, "amount": it.step.amount}

@@ -1,0 +1,187 @@
+"""docs/openapi.json: made from the routes, the permission table and the shapes of bodies and answers.
+
+Every example in it is a real exchange: the requests are sent to the local run
+and the answers written down.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from infra.local import template
+from infra.local.cloud import Cloud
+from infra.local.invocations import Call
+from shared.edge import answers
+from shared.edge.api import Served
+from shared.edge.permissions import PERMISSIONS, STAFF, UNSIGNED
+
+ROOT = Path(__file__).parents[2]
+FILES = (ROOT / "docs" / "openapi.json", ROOT / "shared" / "edge" / "openapi.json")
+"""The page for readers, and the same file for the function that serves it."""
+_REF = "#/components/schemas/{name}"
+_SEAT = {
+    "product": "sales", "kind": "seat", "seat_type": "sales", "interval": "month", "amount": "100.00",
+    "name": "Sales Hub seat",
+}  # fmt: skip
+_ITEMS = {"items": [{"price": "sales-seat", "quantity": 5}]}
+
+EXAMPLES: list[tuple[str, Any]] = [
+    ("PUT /v1/sellers/us", {"timezone": "America/New_York", "currency": "USD", "name": "Hub, Inc."}),
+    ("GET /v1/sellers/us", None),
+    ("PUT /v1/catalog", {"products": {"sales": {"name": "Sales Hub"}}, "prices": {"sales-seat": _SEAT}}),
+    ("GET /v1/catalog", None),
+    ("PUT /v1/accounts/acme", {"seller": "us", "name": "Acme", "billing_contacts": ["bill@acme.test"]}),
+    ("POST /v1/accounts/acme/payment-method", {"payment_method": "pm_card_visa"}),
+    ("POST /v1/accounts/acme/checkout/preview", _ITEMS),
+    ("POST /v1/accounts/acme/checkout", _ITEMS),
+    ("GET /v1/accounts/acme/checkout/{checkout}", None),
+    ("GET /v1/accounts/acme", None),
+    ("GET /v1/accounts/acme/subscriptions", None),
+    ("GET /v1/accounts/acme/subscriptions/{subscription}", None),
+    ("GET /v1/subscriptions", None),
+    ("GET /v1/accounts/acme/subscriptions/{subscription}/seats", None),
+    ("POST /v1/accounts/acme/subscriptions/{subscription}/seats/sales/preview", {"quantity": 1}),
+    ("POST /v1/accounts/acme/subscriptions/{subscription}/seats/sales", {"quantity": 1}),
+    ("GET /v1/accounts/acme/invoices", None),
+    ("GET /v1/accounts/acme/invoices/{invoice}", None),
+    ("GET /v1/accounts/acme/events", None),
+]
+"""What is sent to make the examples, in this order; names in braces come from the checkout's answer."""
+
+
+def document() -> dict[str, Any]:
+    """The whole description, OpenAPI 3.1."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    served = sorted(_served(), key=lambda each: each.route.split(" ")[::-1])
+    shapes = [shape for each in served for shape in (each.body, each.answer) if shape] + [answers.Problem]
+    references, components = msgspec.json.schema_components(shapes, ref_template=_REF)
+    reference = dict(zip(map(repr, shapes), references, strict=True))
+    examples = _examples()
+    paths: dict[str, Any] = {}
+    for each in served:
+        method, path = each.route.split(" ")
+        paths.setdefault(path, {})[method.lower()] = _operation(each, reference, examples.get(each.route))
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Prorata",
+            "version": project["version"],
+            "description": project["description"],
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def text() -> str:
+    """The description as it lies in the files."""
+    return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+
+
+def _served() -> Iterator[Served]:
+    for function in template.read().functions.values():
+        module = importlib.import_module(function.handler.rpartition(".")[0])
+        if hasattr(module, "api"):
+            yield from module.api.served({"answers": answers})
+
+
+def _operation(each: Served, reference: dict[str, Any], example: tuple[Any, Any] | None) -> dict[str, Any]:
+    method, path = each.route.split(" ")
+    summary, _, more = (inspect.getdoc(each.handle) or "").partition("\n")
+    needs = PERMISSIONS.get(each.route)
+    operation: dict[str, Any] = {
+        "operationId": each.handle.__name__,
+        "tags": [each.handle.__module__.rpartition(".")[2]],
+        "summary": summary.rstrip("."),
+        "description": f"{more.strip()}\n\nNeeds `{needs}`.".strip() if needs else more.strip(),
+        "parameters": [_in_path(name) for name in re.findall(r"{(\w+)}", path)]
+        + [_QUERY[name] for name in each.query],
+    }
+    if each.route in UNSIGNED:
+        operation["security"] = []
+    elif method == "POST" and not path.endswith("/preview"):
+        operation["parameters"].append(_KEY)
+    if each.body:
+        content: dict[str, Any] = {"schema": reference[repr(each.body)]}
+        if example:
+            content["example"] = example[0]
+        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+    answer: dict[str, Any] = {"schema": reference[repr(each.answer)]} if each.answer else {}
+    if example:
+        answer["example"] = example[1]
+    problem = {"application/problem+json": {"schema": reference[repr(answers.Problem)]}}
+    operation["responses"] = {
+        str(each.status): {
+            "description": "Done." if method != "GET" else "Found.",
+            "content": {"application/json": answer},
+        },
+        "default": {"description": "Refused: see `code` and `detail`.", "content": problem},
+    }
+    return operation
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+_QUERY: dict[str, dict[str, Any]] = {
+    "limit": {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100}},
+    "cursor": {"name": "cursor", "in": "query", "schema": {"type": "string"}},
+    "status": {"name": "status", "in": "query", "schema": {"type": "string", "default": "active"}},
+}
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "schema": {"type": "string", "maxLength": 255},
+    "description": "The same request with the same key has one effect and gets the first answer again, for a week.",
+}
+
+
+def _examples() -> dict[str, tuple[Any, Any]]:
+    """What was sent and answered, by route."""
+    cloud = Cloud(datetime(2026, 1, 25, 15, tzinfo=UTC))
+    claims = {"sub": "example", "account": "acme", "permissions": STAFF}
+    names: dict[str, str] = {}
+    found: dict[str, tuple[Any, Any]] = {}
+    for number, (line, body) in enumerate(EXAMPLES):
+        method, path = re.sub(r"{(\w+)}", lambda match: names[match[1]], line).split(" ")
+        if "/seats" in path and method == "POST":
+            cloud.advance(datetime(2026, 2, 7, 20, 30, tzinfo=UTC))
+        sent = json.dumps(body) if body is not None else None
+        reply = cloud.request(Call(method, path, sent, {"Idempotency-Key": f"example-{number}"}, claims))
+        assert reply.status < 300, f"{line}: {reply.body}"
+        found[_route(cloud, method, path)] = (body, reply.json)
+        if line == "POST /v1/accounts/acme/checkout":
+            names["checkout"], names["subscription"] = reply.json["id"], reply.json["subscriptions"][0]["id"]
+            names["invoice"] = reply.json["invoice"]["id"]
+    return found
+
+
+def _route(cloud: Cloud, method: str, path: str) -> str:
+    for route in cloud.template.routes:
+        if route.method == method and re.fullmatch(re.sub(r"{\w+}", "[^/]+", route.path), path):
+            return f"{route.method} {route.path}"
+    raise AssertionError(f"{method} {path} is no route")
+
+
+def write() -> None:
+    """Write the files anew."""
+    for file in FILES:
+        file.write_text(text(), encoding="utf-8")

@@ -1,0 +1,325 @@
+"""What callers get to see, field by field; ``docs/openapi.json`` is made from it.
+
+A day is an ISO 8601 date of the seller, an instant UTC to the second.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypedDict, TypeVar
+
+T = TypeVar("T")
+
+
+class Money(TypedDict):
+    """An amount as a decimal string with the currency's own number of digits."""
+
+    amount: str
+    currency: str
+
+
+class Period(TypedDict):
+    """The days from ``start`` up to, but not including, ``end``."""
+
+    start: str
+    end: str
+
+
+class Seller(TypedDict):
+    """A seller entity."""
+
+    id: str
+    name: str
+    timezone: str
+    currency: str
+    address: str
+    billing_mailbox: str | None
+    retry_days: list[int]
+
+
+class Account(TypedDict):
+    """An account."""
+
+    id: str
+    name: str
+    seller: str
+    currency: str
+    billing_contacts: list[str]
+
+
+class PaymentMethod(TypedDict):
+    """A saved way to pay: what a person recognises it by."""
+
+    id: str
+    type: str
+    brand: str | None
+    last4: str | None
+    expires: str | None
+
+
+class Limits(TypedDict, total=False):
+    """How much of something a subscription allows."""
+
+    seats: int
+    contacts: int
+
+
+class OwnedProduct(TypedDict):
+    """A product or add-on that an account has, with its limits."""
+
+    subscription: str
+    product: str
+    edition: str | None
+    name: str
+    limits: Limits
+
+
+class Overview(Account):
+    """R1 to R4: an account with what it has and when it is billed next."""
+
+    payment_method: PaymentMethod | None
+    next_invoice_on: str | None
+    products: list[OwnedProduct]
+
+
+class CatalogProduct(TypedDict):
+    """A product that is sold."""
+
+    name: str
+    editions: list[str]
+
+
+class CatalogSeatType(TypedDict):
+    """A seat type that is sold."""
+
+    name: str
+
+
+class CatalogPrice(TypedDict):
+    """A price, as it was published."""
+
+    product: str
+    kind: str
+    name: str
+    amount: str
+    edition: str | None
+    interval: str | None
+    currency: str | None
+    term: str | None
+    seat_type: str | None
+    included_seats: int
+    included_contacts: int
+    tiers: Any
+    legacy: bool
+
+
+class Catalog(TypedDict):
+    """All that is sold at present."""
+
+    version: int
+    products: dict[str, CatalogProduct]
+    seat_types: dict[str, CatalogSeatType]
+    prices: dict[str, CatalogPrice]
+
+
+class ListedSubscription(TypedDict):
+    """A subscription in a list."""
+
+    id: str
+    account: str
+    status: str
+    currency: str
+    frequency: str
+    started_on: str
+    next_invoice_on: str | None
+
+
+class Commitment(Period):
+    """The commitment term that runs."""
+
+    term: str
+
+
+class Item(TypedDict):
+    """So many units at the price they were bought at."""
+
+    price: str
+    name: str
+    kind: str
+    quantity: int
+    unit_price: Money
+    cost: Money
+
+
+class PendingItem(TypedDict):
+    """Owed already, on the next invoice."""
+
+    name: str
+    quantity: int
+    amount: Money
+    period: Period | None
+
+
+class Subscription(ListedSubscription):
+    """R5: billing details."""
+
+    commitment: Commitment
+    auto_renewal: bool
+    payments: int | None
+    ends_on: str | None
+    current_period: Period | None
+    cost: Money
+    items: list[Item]
+    pending: list[PendingItem]
+
+
+class Seats(TypedDict):
+    """The seats of one type: those that come with the subscription and those bought beside."""
+
+    seat_type: str
+    included: int
+    additional: int
+    total: int
+
+
+class SeatList(TypedDict):
+    """All seats of a subscription."""
+
+    subscription: str
+    seats: list[Seats]
+
+
+class Charge(Money):
+    """What the next invoice will hold for the rest of the period."""
+
+    period: Period
+    days: int
+    of_days: int
+    invoice_on: str
+
+
+class Purchase(Seats):
+    """What buying seats comes to: the same before and after."""
+
+    subscription: str
+    unit_price: Money
+    charge: Charge
+    cost_from_then: Money
+
+
+class Line(TypedDict):
+    """One thing that is owed."""
+
+    description: str
+    quantity: int
+    amount: Money
+    period: Period | None
+    price: str
+    kind: str
+    subscription: str | None
+
+
+class Decline(TypedDict):
+    """Why a payment failed: Stripe's code and its sentence for the payer."""
+
+    code: str
+    detail: str | None
+
+
+class Invoice(TypedDict):
+    """An invoice with its lines and how far it is paid."""
+
+    id: str
+    number: str
+    account: str
+    subscription: str | None
+    checkout: str | None
+    date: str
+    currency: str
+    status: str
+    total: Money
+    lines: list[Line]
+    paid_at: str | None
+    next_attempt_at: str | None
+    error: Decline | None
+
+
+class StartingSubscription(TypedDict):
+    """A subscription that a checkout starts."""
+
+    id: str
+    status: str
+    frequency: str
+    term: str
+    payments: int | None
+    starts_on: str
+    ends_on: str | None
+    cost: Money
+    items: list[Item]
+
+
+class Offer(TypedDict):
+    """A checkout before it is opened."""
+
+    status: str
+    due_now: Money
+    subscriptions: list[StartingSubscription]
+    invoice: Invoice | None
+
+
+class CheckoutPayment(TypedDict):
+    """How far the checkout's invoice is paid; with the client secret its payer can go on."""
+
+    status: str
+    client_secret: str | None
+    error: Decline | None
+
+
+class Checkout(TypedDict):
+    """A checkout as it stands."""
+
+    id: str
+    status: str
+    expires_at: str | None
+    subscriptions: list[StartingSubscription]
+    invoice: Invoice | None
+    payment: CheckoutPayment | None
+
+
+class SavedMethod(TypedDict):
+    """A way to pay, saved or about to be."""
+
+    setup_intent: str
+    status: str
+    client_secret: str
+    payment_method: PaymentMethod | None
+
+
+class Page(TypedDict, Generic[T]):
+    """One page of a list; ``cursor`` asks for the next one and is null on the last."""
+
+    items: list[T]
+    cursor: str | None
+
+
+class Event(TypedDict):
+    """One thing that happened; what belongs to its type stands beside."""
+
+    at: str
+    type: str
+
+
+class Received(TypedDict):
+    """Taken note of."""
+
+    received: bool
+
+
+class Problem(TypedDict, total=False):
+    """A refusal (RFC 9457): a stable code for programs, a sentence for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    pointer: str
