@@ -7,7 +7,7 @@ PYTHON ?= python3
 LOCKS := infra/dependencies
 BIN := .venv/bin
 SAM := .venv-sam/bin/sam
-CHECKED := functions shared infra tests
+CHECKED := functions shared infra tests bench
 
 help:  ## Show what can be called
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from shared import edge
 from shared.domain import account as accounts
 from shared.domain import catalog
 from shared.domain.account import Account, SellerEntity
@@ -22,8 +25,15 @@ if TYPE_CHECKING:
     from shared.edge import answers
 
 _CHUNK = 50
+_DESCRIPTION = Path(edge.__file__).parent / "openapi.json"
 _LARGEST_HEAD = 300 * 1024  # bytes; DynamoDB takes items of 400 KB
 api = Api()
+
+
+@api.serve("GET /v1/openapi.json")
+def get_description() -> dict[str, Any]:
+    """This description (OpenAPI 3.1)."""
+    return dict(json.loads(_DESCRIPTION.read_text(encoding="utf-8")))
 
 
 @api.serve("GET /v1/catalog")

@@ -43,7 +43,9 @@ class World:
     def subscribed(self, *items, account="acme"):
         """Buy items (five seats unless named) and answer the id of the first subscription."""
         body = {"items": items or [{"price": "sales-seat", "quantity": 5}]}
-        return self.call("POST", f"/accounts/{account}/checkout", body, account=account).json["subscriptions"][0]["id"]
+        return self.call("POST", f"/accounts/{account}/checkout", body, account=account).json["subscriptions"][0][
+            "id"
+        ]
 
     def staff(self, method, path, body=None):
         """A request of the seller's staff, which must succeed."""

@@ -117,6 +117,15 @@ def token(account: str | None, permissions: str, subject: str) -> None:
     click.echo(tokens.sign(claims, tokens.key()))
 
 
+@main.command()
+def openapi() -> None:
+    """Write docs/openapi.json anew, its examples played through the handlers."""
+    from infra.local import openapi as description
+
+    description.write()
+    click.echo(f"Wrote {', '.join(str(file.relative_to(description.ROOT)) for file in description.FILES)}.")
+
+
 def _simulation(story: Path, tell: Any) -> Simulation:
     try:
         return Simulation(StoryFile(story), tell)

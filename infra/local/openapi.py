@@ -1,4 +1,4 @@
-"""docs/openapi.json: made from the routes, the permission table and the shapes of bodies and answers.
+"""The API's description in OpenAPI: made from the routes, the permissions and the shapes of bodies and answers.
 
 Every example in it is a real exchange: the requests are sent to the local run
 and the answers written down.

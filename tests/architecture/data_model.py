@@ -1,0 +1,54 @@
+"""What docs/data-model.md says of the table, written from the code: the record classes and the queries."""
+
+import inspect
+import re
+from pathlib import Path
+
+from shared.store import queries
+from shared.store.records import Record
+
+PAGE = Path(__file__).parents[2] / "docs/data-model.md"
+KEYS = ("PK", "SK", "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK")
+NO_ACCESS = {"connect", "forget"}
+"""What queries.py offers beside reading."""
+
+
+def chart():
+    """One row for each kind of record, in the order of records.py: its keys as templates."""
+    rows = [("kind", *KEYS), ("---",) * (1 + len(KEYS))]
+    for record in Record.__subclasses__():
+        keys = (f"`{record.keys[key]}`" if key in record.keys else "" for key in KEYS)
+        rows.append((Record.kind.serialize(record), *keys))
+    return _table(rows)
+
+
+def access():
+    """One row for each function of queries.py that reads, by the number of its access pattern."""
+    rows = [("", "function", "finds"), ("---",) * 3]
+    rows += [(f"AP{number}", f"`{name}`", sentence) for number, name, sentence in patterns()]
+    return _table(rows)
+
+
+def patterns():
+    """The access patterns: number, function, and the first sentence of its docstring."""
+    for name, function in vars(queries).items():
+        if not inspect.isfunction(function) or function.__module__ != queries.__name__:
+            continue
+        if name.startswith("_") or name in NO_ACCESS:
+            continue
+        found = re.match(r"AP(\d+): (.+)", (function.__doc__ or "").partition("\n")[0])
+        assert found, f"queries.{name} has no number: begin its docstring with AP and the next one"
+        yield int(found[1]), name, found[2].replace("``", "`")
+
+
+def filled(page):
+    """The page with what stands between its markers written anew."""
+    for marker, text in (("chart", chart()), ("access", access())):
+        between = rf"(<!-- {marker} -->\n).*?(<!-- /{marker} -->)"
+        page, count = re.subn(between, lambda found, text=text: f"{found[1]}{text}{found[2]}", page, flags=re.DOTALL)
+        assert count == 1, f"docs/data-model.md has no place for the {marker}"
+    return page
+
+
+def _table(rows):
+    return "".join(f"| {' | '.join(row)} |\n".replace("|  |", "| |").replace("|  |", "| |") for row in rows)

@@ -1,0 +1,147 @@
+"""Who may call what: every route, as every kind of caller, on the caller's own account and on another's."""
+
+import json
+
+import pytest
+
+from infra.local import template
+from infra.local.invocations import Call
+from shared.edge.api import Api
+from shared.edge.permissions import MODIFY, PERMISSIONS, STAFF, UNSIGNED, VIEW
+from tests.world import SEAT, World
+
+CALLERS = {
+    "nobody": set(),
+    "an editor of users": {"users.edit", "contacts.edit"},
+    "a viewer": {VIEW},
+    "a buyer": {MODIFY},
+    "a buyer who may view": {VIEW, MODIFY},
+    "staff": {STAFF},
+}
+MAY = {
+    "nobody": set(),
+    "an editor of users": set(),
+    "a viewer": {VIEW},
+    "a buyer": {VIEW, MODIFY},
+    "a buyer who may view": {VIEW, MODIFY},
+    "staff": {VIEW, MODIFY, STAFF},
+}
+ONE_SEAT = {"items": [{"price": "sales-seat"}]}
+BODIES = {
+    "PUT /v1/catalog": {"prices": {"sales-seat": SEAT}},
+    "PUT /v1/sellers/{seller}": {"timezone": "America/New_York", "currency": "USD"},
+    "PUT /v1/accounts/{account}": {"seller": "us"},
+    "POST /v1/accounts/{account}/checkout": ONE_SEAT,
+    "POST /v1/accounts/{account}/checkout/preview": ONE_SEAT,
+    "POST /v1/accounts/{account}/payment-method": {},
+    "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}": {"quantity": 1},
+    "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/preview": {"quantity": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Acme has bought, globex is another customer of the same seller."""
+    world = World().sells()
+    world.account("globex")
+    world.bought = world.call("POST", "/accounts/acme/checkout", ONE_SEAT).json
+    return world
+
+
+@pytest.fixture
+def ask(world):
+    """Send a well-formed request for a route to acme's account, with these claims."""
+    ids = {
+        "account": "acme",
+        "seller": "us",
+        "type": "sales",
+        "checkout": world.bought["id"],
+        "invoice": world.bought["invoice"]["id"],
+        "subscription": world.bought["subscriptions"][0]["id"],
+    }
+
+    def ask(route, claims):
+        method, path = route.split(" ")
+        world.calls += 1
+        headers = {"Idempotency-Key": f"call-{world.calls}"}
+        body = json.dumps(BODIES[route]) if route in BODIES else None
+        before = world.contents()
+        reply = world.cloud.request(Call(method, path.format(**ids), body, headers, claims))
+        assert reply.status < 300 or world.contents() == before, "a refusal writes nothing"
+        return reply.status, reply.json.get("code")
+
+    return ask
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("route", PERMISSIONS)
+def test_a_route_is_open_to_whoever_has_its_permission(ask, route, caller):
+    claims = {"account": "acme", "permissions": " ".join(sorted(CALLERS[caller]))}
+    status, code = ask(route, claims)
+    if PERMISSIONS[route] in MAY[caller]:
+        assert status in (200, 201)
+    else:
+        assert (status, code) == (403, "permission_missing")
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("route", [route for route in PERMISSIONS if "{account}" in route])
+def test_another_account_is_open_to_staff_only(ask, route, caller):
+    claims = {"account": "globex", "permissions": " ".join(sorted(CALLERS[caller]))}
+    status, code = ask(route, claims)
+    if caller == "staff":
+        assert status in (200, 201)
+    else:
+        assert (status, code) == (403, "foreign_account")
+
+
+@pytest.mark.parametrize("route", PERMISSIONS)
+def test_without_a_token_every_route_is_closed(ask, route):
+    assert ask(route, None) == (401, None)
+
+
+def test_without_a_token_there_is_a_description_and_what_stripe_signs(ask):
+    answers = {route: ask(route, None) for route in UNSIGNED}
+    assert answers == {
+        "GET /v1/openapi.json": (200, None),
+        "POST /v1/stripe/webhook": (422, "invalid_signature"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("claims", "code"),
+    [
+        ({}, "foreign_account"),
+        ({"permissions": "billing.modify"}, "foreign_account"),
+        ({"account": "", "permissions": "billing.modify"}, "foreign_account"),
+        ({"account": "acm", "permissions": "billing.modify"}, "foreign_account"),
+        ({"account": "ACME", "permissions": "billing.modify"}, "foreign_account"),
+        ({"account": "acme"}, "permission_missing"),
+        ({"account": "acme", "permissions": "billing"}, "permission_missing"),
+        ({"account": "acme", "permissions": "billing.modify.later"}, "permission_missing"),
+        ({"account": "acme", "permissions": "billing.modify,billing.view"}, "permission_missing"),
+        ({"account": "acme", "permissions": "[billing.modify]"}, "permission_missing"),
+        ({"account": "globex", "permissions": "seller.administrator"}, "foreign_account"),
+    ],
+)
+def test_a_token_that_says_nearly_the_right_thing_says_nothing(ask, claims, code):
+    assert ask("POST /v1/accounts/{account}/checkout", claims) == (403, code)
+
+
+def test_every_route_of_the_template_has_its_permission_and_there_are_no_others():
+    routes = {f"{route.method} {route.path}": route.needs_token for route in template.read().routes}
+    assert routes == dict.fromkeys(PERMISSIONS, True) | dict.fromkeys(UNSIGNED, False)
+
+
+def test_a_viewer_looks_and_what_concerns_no_account_is_for_staff():
+    assert {route.split(" ")[0] for route, needs in PERMISSIONS.items() if needs == VIEW} == {"GET"}
+    open_to_customers = {route for route, needs in PERMISSIONS.items() if needs != STAFF}
+    assert {route for route in open_to_customers if "{account}" not in route} == {"GET /v1/catalog"}
+    assert {route for route in PERMISSIONS if "{account}" in route} - open_to_customers == {
+        "PUT /v1/accounts/{account}"
+    }
+
+
+def test_a_route_without_a_permission_cannot_be_served():
+    with pytest.raises(KeyError, match="GET /v1/everything"):
+        Api().serve("GET /v1/everything")

@@ -1,0 +1,107 @@
+"""One of each kind of entity, and short ways to write many."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+from shared.domain.account import Account, PaymentMethod, SellerEntity
+from shared.domain.catalog import Kind, Price, Product, SeatType, Tier
+from shared.domain.changes import Changes, Event
+from shared.domain.checkout import Checkout, CheckoutStatus
+from shared.domain.invoice import Attempt, AttemptState, Invoice, InvoiceLine, InvoiceStatus, PastAttempt
+from shared.domain.money import Money
+from shared.domain.periods import Interval, Period
+from shared.domain.subscription import PendingInvoiceItem, Status, Subscription, SubscriptionItem
+from shared.store import table
+from shared.store.records import Answer, CatalogHead, Entry
+
+NOW = datetime(2026, 2, 7, 15, 30, tzinfo=UTC)
+JANUARY = Period(date(2026, 1, 25), date(2026, 2, 25))
+
+SELLER = SellerEntity("us", "Hub Inc.", "America/New_York", "USD", "25 First Street", "billing@hub.test", (3, 5, 7))
+ACME = Account(
+    "acme", "us", "Acme", "USD", ("ann@acme.test",), "cus_NffrFeUfNV2Hib", NOW, "pm_1MqLiJLkdIwHu7ixUEgbFdYF"
+)
+METHOD = PaymentMethod("acme", "pm_1MqLiJLkdIwHu7ixUEgbFdYF", "card", "visa", "4242", "2030-04", NOW)
+PRICE = Price("sales-seat", "sales", Kind.SEAT, "100.00", "Sales Hub seat", "professional", Interval.MONTH,
+              seat_type="sales")  # fmt: skip
+HEAD = CatalogHead(
+    (Product("sales", "Sales Hub", ("professional",)),), (SeatType("sales", "Sales"),), ("sales-seat",)
+)
+PLAN_ITEM = SubscriptionItem("sales-professional", "sales", Kind.PLAN, "Sales Hub Professional", Money(890_00, "USD"),
+                             1, "professional", "sales", 3, 2000)  # fmt: skip
+SEAT_ITEM = SubscriptionItem("sales-seat", "sales", Kind.SEAT, "Sales Hub seat", Money(100_00, "USD"), 5,
+                             "professional", "sales")  # fmt: skip
+SUBSCRIPTION = Subscription(
+    account_id="acme",
+    id="sub_5ca58c7d1a0fb62aa",
+    seller="us",
+    timezone="America/New_York",
+    currency="USD",
+    status=Status.ACTIVE,
+    anchor=date(2026, 1, 25),
+    interval=Interval.MONTH,
+    term=Interval.YEAR,
+    items=(PLAN_ITEM, SEAT_ITEM),
+    customer="cus_NffrFeUfNV2Hib",
+    payment_method="pm_1MqLiJLkdIwHu7ixUEgbFdYF",
+    billed=1,
+    seq=1,
+)
+PENDING = PendingInvoiceItem(
+    "acme", SUBSCRIPTION.id, "sales-seat", "seat", "Sales Hub seat", Money(100_00, "USD"), 1,
+    Period(date(2026, 2, 7), date(2026, 2, 25)), JANUARY, date(2026, 2, 7),
+)  # fmt: skip
+LINES = (
+    InvoiceLine("1 × Sales Hub Professional", 1, Money(890_00, "USD"), JANUARY, "sales-professional", "plan"),
+    InvoiceLine("5 × Sales Hub seat", 5, Money(500_00, "USD"), JANUARY, "sales-seat", "seat"),
+    InvoiceLine("1 × Sales Hub seat, 18 of 31 days", 1, Money(58_06, "USD"), PENDING.period, "sales-seat", "seat"),
+)
+ATTEMPT = Attempt(1, AttemptState.SUCCEEDED, NOW, 1448_06, "cus_NffrFeUfNV2Hib", "pm_1MqLiJLkdIwHu7ixUEgbFdYF",
+                  payment_intent="pi_3MtwBwLkdIwHu7ix28a3tqPa", charge="ch_3MmlLrLkdIwHu7ix0snN0B15")  # fmt: skip
+INVOICE = Invoice(
+    "acme", f"{SUBSCRIPTION.id}-00001", "us", date(2026, 2, 25), "USD", LINES, InvoiceStatus.PAID, SUBSCRIPTION.id,
+    attempt=ATTEMPT, paid_at=NOW,
+)  # fmt: skip
+CHECKOUT = Checkout("acme", "co_5ca58c7d1a0fb62a", CheckoutStatus.OPEN, date(2026, 1, 25), (SUBSCRIPTION,),
+                    "co_5ca58c7d1a0fb62a-00000", NOW)  # fmt: skip
+PAST_ATTEMPT = PastAttempt(
+    "acme", INVOICE.id, 1, AttemptState.DECLINED, NOW, "pi_1", "ch_1", "lost_card", "Declined."
+)
+ENTRY = Entry("acme", "000002-0123456789abcdef", NOW, [{"type": "seats.added", "data": {"quantity": 1}}])
+ANSWER = Answer("acme", "key-1", "digest", {"total": 6}, NOW)
+CONTACTS_PRICE = Price("contacts", "marketing", Kind.CONTACTS, tiers=(Tier(1000, "18.00"),), step=None)
+
+EVERY_KIND = {
+    "account": ACME,
+    "seller_entity": SELLER,
+    "catalog": HEAD,
+    "price": PRICE,
+    "payment_method": METHOD,
+    "checkout": CHECKOUT,
+    "subscription": SUBSCRIPTION,
+    "pending_invoice_item": PENDING,
+    "invoice": INVOICE,
+    "past_attempt": PAST_ATTEMPT,
+    "event": ENTRY,
+    "idempotency": ANSWER,
+}
+
+
+def write(*entities, now=NOW):
+    """Write entities, all together."""
+    table.commit(Changes(put=entities), now)
+
+
+def subscription(number, account="acme", **facts):
+    """One of several subscriptions of an account."""
+    return replace(SUBSCRIPTION, account_id=account, id=f"sub_{number}", **facts)
+
+
+def invoice(number, account="acme", **facts):
+    """One of several invoices of an account."""
+    return replace(INVOICE, account_id=account, id=f"sub_1-{number:05}", **facts)
+
+
+def happened(kind, account="acme", **data):
+    """Something that happened."""
+    return Event(account, kind, data)

@@ -1,0 +1,251 @@
+"""Every access pattern by its number: what it finds, what it leaves out, how its list goes on."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.domain.catalog import Kind, Product, SeatType
+from shared.domain.changes import Changes
+from shared.domain.errors import Invalid, NotFound
+from shared.domain.invoice import InvoiceStatus
+from shared.domain.subscription import Status
+from shared.store import queries, table
+from shared.store.queries import Due
+from shared.store.records import shard
+from shared.store.table import Once
+from tests.store.examples import (
+    ACME,
+    CHECKOUT,
+    HEAD,
+    INVOICE,
+    METHOD,
+    NOW,
+    PAST_ATTEMPT,
+    PENDING,
+    PRICE,
+    SELLER,
+    SUBSCRIPTION,
+    happened,
+    invoice,
+    subscription,
+    write,
+)
+
+pytestmark = pytest.mark.usefixtures("store")
+
+
+def refused(error, call, *args):
+    with pytest.raises(error) as caught:
+        call(*args)
+    return caught.value.code
+
+
+def walk(query, *args, limit):
+    """All pages of a list, by its cursors."""
+    pages, cursor = [], None
+    while True:
+        page = query(*args, limit, cursor)
+        pages.append(page.items)
+        cursor = page.cursor
+        if cursor is None:
+            return pages
+
+
+def ids(pages):
+    return [item.id for page in pages for item in page]
+
+
+def test_ap1_an_account():
+    write(ACME)
+    assert queries.account("acme") == replace(ACME, version=1)
+    assert queries.find_account("nobody") is None
+    assert refused(NotFound, queries.account, "nobody") == "unknown_account"
+
+
+def test_ap2_a_subscription_with_all_that_waits_for_its_next_invoice():
+    other = replace(PENDING, day=PENDING.day + timedelta(days=1), quantity=2)
+    write(SUBSCRIPTION, PENDING, other)
+    write(subscription("5ca58c7d1a0fb62aa0"), replace(PENDING, subscription_id="sub_5ca58c7d1a0fb62aa0"))
+    book = queries.book("acme", SUBSCRIPTION.id)
+    assert book.subscription == replace(SUBSCRIPTION, version=1)
+    assert book.pending == (PENDING, other), "and nothing of a subscription whose id begins alike"
+    assert refused(NotFound, queries.book, "acme", "sub_5ca58c7d1a0fb62a") == "unknown_subscription"
+    assert refused(NotFound, queries.book, "globex", SUBSCRIPTION.id) == "unknown_subscription"
+
+
+def test_ap3_the_subscriptions_of_an_account_page_by_page():
+    write(*(subscription(number) for number in range(7)), replace(PENDING, subscription_id="sub_3"))
+    write(subscription(8, "globex"))
+    pages = walk(queries.subscriptions, "acme", limit=3)
+    assert ids(pages) == [f"sub_{number}" for number in range(7)]
+    assert [len(page) for page in pages[:2]] == [3, 3], "what lies between them does not count"
+    assert queries.subscriptions("nobody").items == []
+
+
+def test_ap3_the_subscriptions_that_will_still_be_billed():
+    write(*(subscription(number) for number in range(3)), subscription(3, status=Status.EXPIRED))
+    write(subscription(4, status=Status.CANCELED), subscription(5, status=Status.PAST_DUE))
+    alive = queries.alive_subscriptions("acme")
+    assert [each.id for each in alive] == ["sub_0", "sub_1", "sub_2", "sub_5"]
+
+
+def test_ap3_more_subscriptions_than_fit_on_a_page_are_all_found(monkeypatch):
+    monkeypatch.setattr(queries.subscriptions, "__defaults__", (2, None))
+    write(*(subscription(number) for number in range(5)))
+    assert len(queries.alive_subscriptions("acme")) == 5
+
+
+def test_ap4_the_invoices_of_an_account_in_the_order_of_their_numbers():
+    write(*(invoice(number) for number in (3, 1, 2, 10)), replace(PAST_ATTEMPT, invoice_id="sub_1-00001"))
+    write(invoice(4, "globex"))
+    pages = walk(queries.invoices, "acme", limit=2)
+    assert ids(pages) == ["sub_1-00001", "sub_1-00002", "sub_1-00003", "sub_1-00010"]
+
+
+def test_ap5_an_invoice():
+    write(INVOICE, PAST_ATTEMPT)
+    assert queries.invoice("acme", INVOICE.id) == replace(INVOICE, version=1)
+    assert refused(NotFound, queries.invoice, "acme", INVOICE.id[:-1]) == "unknown_invoice"
+    assert refused(NotFound, queries.invoice, "globex", INVOICE.id) == "unknown_invoice"
+
+
+def test_ap6_what_is_sold_at_present():
+    assert queries.catalog() == queries.Catalog()
+    old = replace(PRICE, id="sales-seat-2025", name="As it was")
+    write(PRICE, old)
+    write(replace(HEAD, prices=("sales-seat", "sales-seat-2025"), legacy=("sales-seat-2025",)))
+    sold = queries.catalog()
+    assert sold.prices == (PRICE, replace(old, legacy=True)), "what is for those who have it only stands on the head"
+    assert (sold.products, sold.seat_types, sold.version) == (
+        (Product("sales", "Sales Hub", ("professional",)),),
+        (SeatType("sales", "Sales"),),
+        1,
+    )
+    write(replace(HEAD, version=1))
+    assert queries.catalog().prices == (PRICE,), "a warm function sees that another one was published"
+
+
+def test_ap7_every_price_there_ever_was():
+    addon = replace(PRICE, id="onboarding", kind=Kind.ADDON, interval=None, seat_type=None)
+    write(PRICE, addon)
+    write(HEAD)
+    assert queries.published_prices() == {"sales-seat": PRICE, "onboarding": addon}
+
+
+def test_ap8_a_seller_entity():
+    write(SELLER, replace(SELLER, id="us2", name="Hub Two"))
+    assert queries.seller("us") == replace(SELLER, version=1)
+    assert queries.find_seller("u") is None
+    assert refused(NotFound, queries.seller, "eu") == "unknown_seller"
+
+
+# -- what is due -------------------------------------------------------------------------------------------
+
+MIDNIGHT = datetime(2026, 2, 25, 5, tzinfo=UTC)  # when the example's second period begins
+
+
+def due(kind="rollover", now=MIDNIGHT, limit=100):
+    return [item.id for item in queries.due(kind, now, limit)]
+
+
+def test_ap9_what_falls_due_and_what_is_late():
+    late = subscription("late", anchor=SUBSCRIPTION.anchor - timedelta(days=365))
+    later = subscription("later", retry_at=MIDNIGHT + timedelta(microseconds=1))
+    ended = subscription("ended", status=Status.EXPIRED)
+    write(SUBSCRIPTION, late, later, ended)
+    assert list(queries.due("rollover", MIDNIGHT, 100)) == [
+        Due("subscription", "acme", "sub_late"),
+        Due("subscription", "acme", SUBSCRIPTION.id),
+    ], "the oldest first, and nothing before its time"
+    assert due(now=MIDNIGHT - timedelta(microseconds=1)) == ["sub_late"]
+    assert due(now=MIDNIGHT + timedelta(days=400)) == ["sub_late", SUBSCRIPTION.id, "sub_later"]
+
+
+def test_ap9_invoices_and_checkouts_wait_for_their_collection_side_by_side():
+    write(replace(CHECKOUT, expires_at=NOW), invoice(1, status=InvoiceStatus.OPEN, due_at=NOW), invoice(2))
+    assert set(queries.due("collection", NOW, 100)) == {
+        Due("checkout", "acme", CHECKOUT.id),
+        Due("invoice", "acme", "sub_1-00001"),
+    }
+    assert due("rollover") == []
+
+
+def test_ap9_the_limit_is_of_each_shard_and_takes_the_oldest():
+    accounts = [f"account-{number}" for number in range(40)]
+    write(*(subscription(number, account) for number, account in enumerate(accounts)))
+    write(*(subscription(f"old-{number}", account, anchor=SUBSCRIPTION.anchor - timedelta(days=28))
+            for number, account in enumerate(accounts)))  # fmt: skip
+    shards = {shard(account) for account in accounts}
+    found = due(limit=1)
+    assert len(found) == len(shards)
+    assert all(id_.startswith("sub_old-") for id_ in found)
+    assert len(due(limit=1000)) == 80
+
+
+# -- the rest ----------------------------------------------------------------------------------------------
+
+
+def test_ap10_a_checkout():
+    write(CHECKOUT)
+    assert queries.checkout("acme", CHECKOUT.id) == replace(CHECKOUT, version=1)
+    assert refused(NotFound, queries.checkout, "globex", CHECKOUT.id) == "unknown_checkout"
+
+
+def test_ap11_a_saved_way_to_pay():
+    write(METHOD)
+    assert queries.payment_method("acme", METHOD.id) == METHOD
+    assert queries.payment_method("acme", "pm_other") is None
+
+
+def test_ap12_what_the_same_request_was_answered_for_a_week():
+    table.commit(Changes(), NOW, Once("acme", "key", "digest", {"total": 6}))
+    for days, seconds, known in ((0, 0, True), (7, -1, True), (7, 0, False), (30, 0, False)):
+        answer = queries.answered("acme", "key", NOW + timedelta(days=days, seconds=seconds))
+        assert (answer is not None) == known
+    found = queries.answered("acme", "key", NOW)
+    assert (found.request, found.answer) == ("digest", {"total": 6})
+    assert queries.answered("globex", "key", NOW) is None
+
+
+def test_ap13_what_happened_the_newest_first():
+    for minute, kinds in enumerate((("a.opened", "a.paid"), ("b.opened",), ("c.opened",))):
+        put = (replace(SUBSCRIPTION, version=minute),)
+        table.commit(Changes(put=put, events=tuple(map(happened, kinds))), NOW + timedelta(minutes=minute))
+    table.commit(Changes(put=(replace(ACME, id="globex"),), events=(happened("d.opened", "globex"),)), NOW)
+    pages = walk(queries.events, "acme", limit=2)
+    assert [[event.type for _, event in page] for page in pages if page] == [
+        ["c.opened", "b.opened"],
+        ["a.paid", "a.opened"],
+    ], "the limit counts commits"
+    assert [entry.at for entry, _ in pages[0]] == [NOW + timedelta(minutes=2), NOW + timedelta(minutes=1)]
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 50])
+def test_ap14_the_subscriptions_of_one_status_over_all_accounts(limit):
+    names = [f"account-{number}" for number in range(9)]
+    write(*(subscription(number, name) for name in names for number in range(2)))
+    write(subscription(7, "account-3", status=Status.PAST_DUE))
+    pages = walk(queries.subscriptions_by_status, Status.ACTIVE, limit=limit)
+    found = [(item.account_id, item.id) for page in pages for item in page]
+    assert sorted(found) == [(name, f"sub_{number}") for name in names for number in range(2)]
+    assert all(len(page) == limit for page in pages[:-1])
+    assert [shard(name) for name, _ in found] == sorted(shard(name) for name, _ in found), "shard by shard"
+    [late] = queries.subscriptions_by_status(Status.PAST_DUE).items
+    assert (late.account_id, late.id) == ("account-3", "sub_7")
+
+
+def test_ap14_a_status_that_changes_moves_the_subscription_to_the_other_list():
+    write(SUBSCRIPTION)
+    write(replace(SUBSCRIPTION, status=Status.PAST_DUE, version=1))
+    assert queries.subscriptions_by_status(Status.ACTIVE).items == []
+    assert [item.id for item in queries.subscriptions_by_status(Status.PAST_DUE).items] == [SUBSCRIPTION.id]
+
+
+def test_a_cursor_is_good_in_its_own_list_only():
+    write(*(subscription(number) for number in range(3)))
+    cursor = queries.subscriptions("acme", limit=1).cursor
+    assert cursor
+    assert refused(Invalid, queries.invoices, "acme", 1, cursor) == "invalid_cursor"
+    assert refused(Invalid, queries.subscriptions_by_status, Status.ACTIVE, 1, cursor) == "invalid_cursor"
+    assert queries.subscriptions("globex", 1, cursor).items == [], "in another account's list it finds nothing"
