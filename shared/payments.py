@@ -18,9 +18,9 @@ from aws_lambda_powertools.utilities import parameters
 
 from shared.domain import collection
 from shared.domain.account import Account, PaymentMethod
-from shared.domain.collection import Payment
 from shared.domain.errors import Invalid
 from shared.domain.invoice import Invoice
+from shared.domain.outcome import Payment
 
 T = TypeVar("T")
 API_VERSION = "2026-05-27.dahlia"

@@ -4,8 +4,9 @@ import json
 from datetime import UTC, datetime
 
 from infra.local.cloud import Cloud
+from infra.local.expectations import shown
 from infra.local.invocations import Call
-from infra.local.simulate import CUSTOMER, STAFF, shown
+from infra.local.simulate import CUSTOMER, STAFF
 from shared.store import queries
 from shared.store.records import Entry, Record
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from infra.local.cloud import Cloud
 from infra.local.dynamodb_requests import Change
-from infra.local.faults import Crash
+from infra.local.expectations import Expectations, Failure, Told, check_answer, dig, shown
 from infra.local.invocations import Call, Reply
 from infra.local.story import METHODS, Fault, Step, StoryFile, account_in
 from infra.local.yaml_file import YamlFile
@@ -21,11 +20,6 @@ from shared.store.records import Entry, Record
 
 STAFF = "seller.admin"
 CUSTOMER = "billing.view billing.modify users.edit"
-Told = dict[str, Any]
-
-
-class Failure(Exception):
-    """An expectation that did not hold."""
 
 
 class Simulation:
@@ -119,9 +113,9 @@ class Simulation:
         self._tell("api.call", account, {"method": method, "path": path, "status": reply.status, "code": code})
         for told in heard:
             self._say(told)
-        _check_answer(step, reply.status, code, answer)
+        check_answer(step, reply.status, code, answer)
         for name, where in step.save.items():
-            self.saved[name] = str(_dig(answer, where))
+            self.saved[name] = str(dig(answer, where))
 
     def _outside(self, number: int, said: dict[str, str]) -> None:
         if until := said.get("lose_webhooks_until"):
@@ -224,41 +218,9 @@ class Simulation:
     # ---- the end
 
     def _check_outcome(self) -> None:
-        wanted, place = self.story.expect, "expect"
-        got = {
-            "invoices": [shown(self._invoice(*key)) | {"account": key[0]} for key in self._in_order()],
-            "payments": [_payment(told) for told in self.told if told["type"] in _PAYMENTS],
-            "mails": [told for told in self.told if told["type"] == "mail.sent"],
-        }
-        for name, found in got.items():
-            expected = getattr(wanted, name)
-            if expected is not None:
-                self._compare_list((place, name), expected, found)
-        if wanted.events is not None:
-            self._compare_events(wanted.events)
-        counts = Counter(told["type"] for told in self.told)
-        for type_, number in (wanted.counts or {}).items():
-            self._compare((place, "counts", type_), f"{type_}: {number}", f"{type_}: {counts[type_]}")
-        for saved, status in (wanted.statuses or {}).items():
-            self._compare((place, "statuses", saved), f"{saved}: {status}", f"{saved}: {self._status(saved)}")
-
-    def _compare_list(self, place: tuple[str | int, ...], expected: list[Any], found: list[Any]) -> None:
-        if len(expected) != len(found):
-            self._compare(place, f"{len(expected)} {place[-1]}", f"{len(found)}: {json.dumps(found)}")
-        for number, (one, other) in enumerate(zip(expected, found, strict=False)):
-            if (difference := _difference(one, other)) is not None:
-                self._compare((*place, number), *difference)
-
-    def _compare_events(self, expected: list[Told]) -> None:
-        """Each must have happened, in this order; others may stand between them."""
-        rest = iter(self.told)
-        for number, event in enumerate(expected):
-            if not any(_difference(event, told) is None for told in rest):
-                self._compare(("expect", "events", number), json.dumps(event), "no such event after the one before")
-
-    def _compare(self, place: tuple[str | int, ...], expected: Any, got: Any) -> None:
-        if expected != got:
-            self.failures.append(str(self.file.file.error(place, f"expected {expected}, got {got}")))
+        subscriptions = {saved: self._status(saved) for saved in self.story.expect.statuses or {}}
+        invoices = [shown(self._invoice(*key)) | {"account": key[0]} for key in self._in_order()]
+        self.failures += Expectations(self.file.file).check(self.story.expect, self.told, invoices, subscriptions)
 
     def _in_order(self) -> list[tuple[str, str]]:
         """The invoices as they were issued; of one instant, by the order of the accounts in the story."""
@@ -282,79 +244,3 @@ class Simulation:
 
 _HEARD = ("invoice", "event")
 """The kinds of records that are told of, among all that a commit writes."""
-_PAYMENTS = {
-    "payment.succeeded": "succeeded",
-    "payment.failed": "failed",
-    "payment.processing": "processing",
-    "payment.action_required": "action_required",
-}
-
-
-def shown(invoice: Invoice) -> Told:
-    """An invoice as stories tell it: amounts as decimal strings, periods as ISO 8601 intervals."""
-    return {
-        "id": invoice.id,
-        "number": invoice.id,
-        "subscription": invoice.subscription_id,
-        "date": str(invoice.date),
-        "currency": invoice.currency,
-        "status": invoice.status.value,
-        "total": invoice.total.decimal,
-        "lines": [
-            {
-                "description": line.description,
-                "quantity": line.quantity,
-                "amount": line.amount.decimal,
-                "period": str(line.period) if line.period else None,
-                "price": line.price,
-                "kind": line.kind,
-                **({"subscription": line.subscription_id} if line.subscription_id else {}),
-            }
-            for line in invoice.lines
-        ],
-    }
-
-
-def _payment(told: Told) -> Told:
-    names = ("account", "invoice", "amount", "currency", "code")
-    status = {"status": _PAYMENTS[told["type"]], "date": told["local"][:10]}
-    return {name: told[name] for name in names if name in told} | status
-
-
-def _check_answer(step: Step, status: int, code: str | None, answer: Any) -> None:
-    wanted = step.expect
-    if wanted.status is not None and wanted.status != status:
-        raise Failure(f"expected status {wanted.status}, got {status}: {json.dumps(answer)}")
-    if wanted.code is not None and wanted.code != code:
-        raise Failure(f"expected the refusal {wanted.code}, got {code}: {json.dumps(answer)}")
-    if wanted.status is None and wanted.code is None and status >= 400:
-        raise Failure(f"refused with {status}: {json.dumps(answer)}")
-    if wanted.body is not None and (difference := _difference(wanted.body, answer)) is not None:
-        raise Failure(f"expected {difference[0]} in the answer, got {difference[1]}")
-
-
-def _difference(expected: Any, got: Any) -> tuple[Any, Any] | None:
-    """Where ``got`` lacks a part of ``expected``; what is not named is not compared."""
-    if isinstance(expected, dict) and isinstance(got, dict):
-        for key, value in expected.items():
-            difference = _difference(value, got.get(key))
-            if difference is not None:
-                return f"{key}: {difference[0]}", f"{key}: {difference[1]}"
-        return None
-    if isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
-        return next((d for d in map(_difference, expected, got) if d is not None), None)
-    return None if expected == got else (json.dumps(expected), json.dumps(got))
-
-
-def _dig(answer: Any, where: str) -> Any:
-    """``subscriptions.0.id``: a value in an answer."""
-    value = answer
-    for step in where.split("."):
-        try:
-            value = value[int(step)] if isinstance(value, list) else value[step]
-        except (KeyError, IndexError, ValueError, TypeError):
-            raise Failure(f"there is no {where!r} to save in {json.dumps(answer)}") from None
-    return value
-
-
-__all__ = ["Crash", "Failure", "Simulation"]

@@ -106,6 +106,12 @@ class Invoice:
         return total((line.amount for line in self.lines), self.currency)
 
     @property
+    def live(self) -> Attempt:
+        """The attempt that is being made."""
+        assert self.attempt, f"{self.id} is not being collected"
+        return self.attempt
+
+    @property
     def settled(self) -> bool:
         """Whether nothing more will be collected."""
         return self.status in (InvoiceStatus.PAID, InvoiceStatus.UNCOLLECTIBLE, InvoiceStatus.VOID)
@@ -124,6 +130,22 @@ class PastAttempt:
     charge: str | None
     error: str | None
     message: str | None
+
+
+def past_attempt(invoice: Invoice, at: datetime) -> PastAttempt:
+    """The live attempt of an invoice as it ended."""
+    attempt = invoice.live
+    return PastAttempt(
+        account_id=invoice.account_id,
+        invoice_id=invoice.id,
+        n=attempt.n,
+        state=attempt.state,
+        at=at,
+        payment_intent=attempt.payment_intent,
+        charge=attempt.charge,
+        error=attempt.error,
+        message=attempt.message,
+    )
 
 
 class Drawn(NamedTuple):

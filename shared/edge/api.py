@@ -26,8 +26,8 @@ from shared.store import queries, table
 T = TypeVar("T")
 LARGEST_BODY = 64 * 1024
 ATTEMPTS = 10
-SELLER = "seller"
-"""The scope of idempotency keys of requests that concern no account."""
+SELLER = "*"
+"""The scope of idempotency keys of requests that concern no account: no account has that id."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 

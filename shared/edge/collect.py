@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared import payments
-from shared.domain import checkout, collection
+from shared.domain import checkout, collection, outcome
 from shared.domain.account import Account, PaymentMethod
 from shared.domain.changes import Changes
 from shared.domain.checkout import CheckoutStatus
-from shared.domain.collection import Payment, Step
+from shared.domain.collection import Step
 from shared.domain.invoice import Invoice, InvoiceStatus
+from shared.domain.outcome import Payment
 from shared.edge import clock
 from shared.edge.jobs import Job
 from shared.edge.telemetry import record
@@ -116,7 +117,7 @@ def _advance(invoice: Invoice, now: datetime) -> Invoice | None:
     except payments.Unclear:
         return _commit_change(invoice, collection.unclear(invoice))
     except payments.Refused as error:
-        return _commit_change(invoice, collection.refused(invoice, error.code, str(error), clock.now()))
+        return _commit_change(invoice, outcome.refused(invoice, error.code, str(error), clock.now()))
     return _commit_learned(invoice, payment, clock.now())
 
 
@@ -152,7 +153,7 @@ def _dead(bill: Invoice) -> bool:
 def _commit_learned(invoice: Invoice, payment: Payment | None, now: datetime) -> Invoice | None:
     good = payment is not None and payment.status == "succeeded"
     retry_days = () if good or invoice.checkout_id else queries.seller(invoice.seller).retry_days
-    return _commit_change(invoice, collection.learned(invoice, payment, now, retry_days), payment)
+    return _commit_change(invoice, outcome.learned(invoice, payment, now, retry_days), payment)
 
 
 def _commit_change(invoice: Invoice, changes: Changes, payment: Payment | None = None) -> Invoice | None:

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from shared.domain import collection
+from shared.domain import collection, outcome
 from shared.domain.checkout import LineItem
-from shared.domain.collection import Payment
+from shared.domain.outcome import Payment
 from tests.domain.examples import SEAT, SELLER, at, bought, invoices, offered, run
 
 T0 = at("2026-02-25T00:10")
@@ -41,7 +41,7 @@ def declined(error="card_declined", charge="ch_1", **more):
 
 def learn(bill, payment, now=T0):
     """The invoice after that answer, and the events of it."""
-    changes = collection.learned(bill, payment, now, RETRY_DAYS)
+    changes = outcome.learned(bill, payment, now, RETRY_DAYS)
     [after] = invoices(changes) or [bill]
     return after, [(event.type, event.data) for event in changes.events]
 

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain import collection, invoice
+from shared.domain import collection, invoice, outcome
 from shared.domain.changes import Changes, Event
-from shared.domain.collection import HARD_DECLINES, Step
+from shared.domain.collection import Step
 from shared.domain.invoice import Attempt, AttemptState, InvoiceStatus, PastAttempt
+from shared.domain.outcome import HARD_DECLINES
 from shared.domain.subscription import Status
 from tests.domain.examples import invoices
 from tests.domain.payments import (
@@ -248,7 +249,7 @@ def test_an_old_decline_is_not_counted_twice(error, look):
 
 def test_the_same_decline_told_twice_changes_nothing():
     failed = after(ISSUED, declined())
-    assert collection.learned(failed, declined(), T0 + DAY, RETRY_DAYS) == Changes()
+    assert outcome.learned(failed, declined(), T0 + DAY, RETRY_DAYS) == Changes()
 
 
 def test_c3_once_a_payment_is_cancelled_another_one_may_be_made():
@@ -269,7 +270,7 @@ def test_c3_a_payment_cancelled_after_its_decline_is_no_second_decline(error):
 
 def test_what_stripe_refuses_to_do_waits_for_its_payer():
     again = begin_again(after(ISSUED, declined()), T0 + 3 * DAY)
-    changes = collection.refused(again, "resource_missing", "No such customer: 'cus_acme'", T0 + 3 * DAY)
+    changes = outcome.refused(again, "resource_missing", "No such customer: 'cus_acme'", T0 + 3 * DAY)
     [waiting] = invoices(changes)
     assert waiting == replace(
         again,
@@ -318,7 +319,7 @@ def test_f33_what_is_not_found_is_given_up_after_21_hours_and_not_before(look, a
 
 def test_f33_an_attempt_that_never_arrived_is_kept_and_the_next_one_has_a_key_of_its_own():
     now = T0 + 21 * HOUR
-    changes = collection.learned(ISSUED, None, now, RETRY_DAYS)
+    changes = outcome.learned(ISSUED, None, now, RETRY_DAYS)
     abandoned = PastAttempt("acme", "sub_1a-00001", 1, AttemptState.INTENT, now, None, None, None, None)
     again = replace(ISSUED, attempt=replace(ISSUED.attempt, n=2, t0=now), due_at=now)
     assert changes == Changes(put=(again, abandoned))
@@ -334,7 +335,7 @@ def test_what_is_found_after_all_is_adopted():
 
 @pytest.mark.parametrize("state", [AttemptState.PROCESSING, AttemptState.DECLINED, AttemptState.WAITING_FOR_PAYER])
 def test_finding_nothing_means_nothing_for_what_was_answered(state):
-    assert collection.learned(in_state(state), None, T0 + 30 * DAY, RETRY_DAYS) == Changes()
+    assert outcome.learned(in_state(state), None, T0 + 30 * DAY, RETRY_DAYS) == Changes()
 
 
 # What keeps failing
