@@ -50,7 +50,6 @@ def put_catalog(body: PutCatalog) -> answers.Catalog:
     """
     wanted = body.to_catalog()
     catalog.check(wanted)
-    new = _new_prices(wanted)
 
     def decide() -> Decision[dict[str, Any]]:
         version = queries.catalog().version
@@ -58,15 +57,17 @@ def put_catalog(body: PutCatalog) -> answers.Catalog:
             products=wanted.products,
             seat_types=wanted.seat_types,
             prices=tuple(price.id for price in wanted.prices),
+            names={price.id: price.name for price in wanted.prices},
             legacy=tuple(price.id for price in wanted.prices if price.legacy),
             version=version,
         )
         if len(msgspec.json.encode(head)) > _LARGEST_HEAD:
             raise Invalid("The products and seat types have too many or too long names.", code="invalid_catalog")
+        new = _new_prices(wanted)
+        for start in range(0, len(new), _CHUNK):
+            table.commit(Changes(put=tuple(new[start : start + _CHUNK])), api.now)
         return Decision(Changes(put=(head,)), {"version": version + 1})
 
-    for start in range(0, len(new), _CHUNK):
-        table.commit(Changes(put=tuple(new[start : start + _CHUNK])), api.now)
     # The stored answer is the version: all of a catalogue may be more than one item holds.
     version = api.once(SELLER, decide)["version"]
     return views.catalog(Catalog(wanted.products, wanted.seat_types, wanted.prices, version))
@@ -119,7 +120,7 @@ def put_account(account: str, body: PutAccount) -> answers.Account:
             id=account,
             seller=body.seller,
             name=body.name or account,
-            currency=body.currency or entity.currency,
+            currency=body.currency or (before.currency if before else entity.currency),
             billing_contacts=body.billing_contacts,
         )
         kept = accounts.changed(before, after)

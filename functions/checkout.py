@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from shared import payments
@@ -14,6 +15,7 @@ from shared.domain.checkout import LineItem, Offer
 from shared.domain.errors import Conflict
 from shared.edge import collect, views
 from shared.edge.api import Api, Decision, Unavailable, entry_point
+from shared.edge.permissions import MODIFY
 from shared.edge.schemas import BuyItems, SaveMethod
 from shared.store import queries
 
@@ -42,7 +44,7 @@ def open_checkout(account: str, body: BuyItems) -> answers.Checkout:
         buyer = queries.account(account)
         made = _offer(buyer, body, checkout_id)
         api.expect(body.expect_amount, made.due_now)
-        if made.invoice is None and buyer.payment_method is None:
+        if made.costs_later and buyer.payment_method is None:
             sentence = "Nothing is due now, so a way to pay must be saved first: POST …/payment-method."
             raise Conflict(sentence, code="payment_method_required")
         buyer = _known_to_stripe(buyer)
@@ -64,23 +66,19 @@ def save_payment_method(account: str, body: SaveMethod) -> answers.SavedMethod:
     """Save a way to pay: at once where Stripe's id of it is named, else by the payer with the client secret."""
     request = api.request_id("seti", account)
 
-    def decide() -> Decision[answers.SavedMethod]:
+    def decide() -> Decision[dict[str, str]]:
         buyer = _known_to_stripe(queries.account(account))
-        try:
+        with _stripe_answers():
             setup = payments.save_method(buyer, body.payment_method, f"{account}:{request}")
-            saved = setup.payment_method if setup.status == "succeeded" else None
-            method = payments.method(account, saved, api.now) if saved else None
-        except (payments.NoAnswer, payments.Unclear) as error:
-            raise Unavailable("Stripe does not answer. Please send the same request again.") from error
-        answer: answers.SavedMethod = {
-            "setup_intent": setup.id,
-            "status": setup.status,
-            "client_secret": setup.client_secret,
-            "payment_method": views.payment_method(method) if method else None,
-        }
-        return Decision(collect.method_saved(buyer, method) if method else Changes(), answer)
+            method = payments.method(account, setup.saved, api.now) if setup.saved else None
+        return Decision(collect.method_saved(buyer, method) if method else Changes(), {"setup_intent": setup.id})
 
-    return api.once(account, decide)
+    # The stored answer is the id: no secret is kept, and a replay shows how it stands then (DESIGN 6).
+    saved = api.once(account, decide)["setup_intent"]
+    with _stripe_answers():
+        setup = payments.setup(saved)
+        method = payments.method(account, setup.saved, api.now) if setup.saved else None
+    return views.saved_method(setup.id, setup.status, setup.client_secret, method)
 
 
 def _offer(buyer: Account, wanted: BuyItems, checkout_id: str) -> Offer:
@@ -98,8 +96,14 @@ def _lines(wanted: BuyItems, sold: Catalog) -> list[LineItem]:
 
 
 def _known_to_stripe(buyer: Account) -> Account:
-    try:
+    with _stripe_answers():
         return collect.customer_of(buyer)
+
+
+@contextmanager
+def _stripe_answers() -> Iterator[None]:
+    try:
+        yield
     except (payments.NoAnswer, payments.Unclear) as error:
         raise Unavailable("Stripe does not answer. Please send the same request again.") from error
 
@@ -109,14 +113,14 @@ def _standing(account: str, checkout_id: str, *, drive: bool) -> answers.Checkou
     if found.invoice_id is None:
         return views.checkout(found, None, None)
     if drive:
-        with suppress(payments.NoAnswer):  # what became of it is not known yet: the timer brings it up again
+        with suppress(payments.Trouble):  # what became of it is not known yet: the timer brings it up again
             collect.collect(account, found.invoice_id)
         found = queries.checkout(account, checkout_id)
     assert found.invoice_id
     bill = queries.invoice(account, found.invoice_id)
     secret = None
-    if found.due_at and bill.attempt and bill.attempt.payment_intent:
-        with suppress(payments.NoAnswer):
+    if api.may(MODIFY) and found.due_at and bill.attempt and bill.attempt.payment_intent:
+        with suppress(payments.Trouble):
             secret = payments.get(bill.attempt.payment_intent).client_secret
     return views.checkout(found, bill, secret)
 

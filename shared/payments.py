@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
@@ -31,15 +32,19 @@ _PAGE = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class NoAnswer(Exception):
+class Trouble(Exception):
+    """Stripe did not do what it was asked."""
+
+
+class NoAnswer(Trouble):
     """It is not known whether anything happened, or nothing did for now: the same again later."""
 
 
-class Unclear(Exception):
+class Unclear(Trouble):
     """Stripe answered, but not what happened: look before anything is sent again."""
 
 
-class Refused(Exception):
+class Refused(Trouble):
     """Stripe will never do this as it was asked; ``code`` is Stripe's."""
 
     def __init__(self, sentence: str, code: str) -> None:
@@ -55,6 +60,11 @@ class Setup(NamedTuple):
     client_secret: str
     payment_method: str | None
 
+    @property
+    def saved(self) -> str | None:
+        """The way to pay that can be charged now."""
+        return self.payment_method if self.status == "succeeded" else None
+
 
 class Webhook(NamedTuple):
     """Something Stripe says by itself: a hint, and only of a success also the truth (C5)."""
@@ -68,20 +78,20 @@ def create(invoice: Invoice) -> Payment:
     """Make the invoice's PaymentIntent, and confirm it where its method is known."""
     params: Any = collection.create_params(invoice)
     once = _once(collection.key(invoice))
-    return _pay(lambda: _client().v1.payment_intents.create(params, once))
+    return replace(_pay(lambda: _client().v1.payment_intents.create(params, once)), answers=True)
 
 
 def confirm(invoice: Invoice) -> Payment:
     """Try again on the invoice's one PaymentIntent."""
     intent, once = _intent_of(invoice), _once(collection.key(invoice))
     params: Any = collection.confirm_params(invoice)
-    return _as_it_is(intent, lambda: _client().v1.payment_intents.confirm(intent, params, once))
+    return _as_it_is(intent, lambda: replace(_pay(lambda: _confirm(intent, params, once)), answers=True))
 
 
 def cancel(invoice: Invoice) -> Payment:
     """Make sure nothing can capture any more. One that has succeeded already is answered as it is."""
     intent, once = _intent_of(invoice), _once(f"{invoice.account_id}:{invoice.id}:cancel")
-    return _as_it_is(intent, lambda: _client().v1.payment_intents.cancel(intent, {}, once))
+    return _as_it_is(intent, lambda: _pay(lambda: _client().v1.payment_intents.cancel(intent, {}, once)))
 
 
 def get(intent: str) -> Payment:
@@ -106,7 +116,7 @@ def look(invoice: Invoice) -> Payment | None:
 def make_customer(account: Account) -> str:
     """The account's customer at Stripe, made once under a key of the account's own."""
     assert account.customer_asked_at
-    params: Any = {"name": account.name, "metadata": {"account": account.id}}
+    params: Any = {"description": account.id, "metadata": {"account": account.id}}  # nothing that may change (C4)
     once = _once(f"{account.id}:customer:{account.customer_asked_at.isoformat()}")
     return str(_ask(lambda: _client().v1.customers.create(params, once)).id)
 
@@ -134,12 +144,17 @@ def save_method(account: Account, method: str | None, key: str) -> Setup:
     if method:
         params |= {"payment_method": method, "confirm": True}
     try:
-        setup = _ask(lambda: _client().v1.setup_intents.create(params, _once(key))).to_dict()
+        made = _ask(lambda: _client().v1.setup_intents.create(params, _once(key)))
     except stripe.CardError as error:
         raise Invalid(error.user_message or "This card was declined.", code=error.code or "card_declined") from error
     except Refused as error:
         raise Invalid(f"Stripe does not know this way to pay: {error}", code="unknown_payment_method") from error
-    return Setup(setup["id"], setup["status"], setup["client_secret"], setup.get("payment_method"))
+    return _setup(made)
+
+
+def setup(setup_id: str) -> Setup:
+    """A SetupIntent as it is now."""
+    return _setup(_ask(lambda: _client().v1.setup_intents.retrieve(setup_id, options=_version())))
 
 
 def method(account_id: str, method_id: str, saved_at: datetime) -> PaymentMethod:
@@ -181,18 +196,29 @@ def _signed_at(signature: str) -> datetime:
     return _EPOCH + timedelta(seconds=int(seconds))
 
 
+def _setup(made: Any) -> Setup:
+    return Setup(made.id, made.status, made.client_secret, made.payment_method)
+
+
 def _pay(call: Callable[[], Any]) -> Payment:
     try:
         return _payment(_ask(call).to_dict())
     except stripe.CardError as error:
-        body: Any = error.json_body
-        return _payment(body["error"]["payment_intent"])
+        body: Any = error.json_body or {}
+        intent = body.get("error", {}).get("payment_intent")
+        if intent is None:
+            raise Unclear(str(error)) from error
+        return _payment(intent)
 
 
-def _as_it_is(intent: str, call: Callable[[], Any]) -> Payment:
+def _confirm(intent: str, params: Any, once: stripe.RequestOptions) -> Any:
+    return _client().v1.payment_intents.confirm(intent, params, once)
+
+
+def _as_it_is(intent: str, call: Callable[[], Payment]) -> Payment:
     """The answer, or where the PaymentIntent is past that already, the PaymentIntent."""
     try:
-        return _pay(call)
+        return call()
     except Refused as error:
         if error.code != "payment_intent_unexpected_state":
             raise

@@ -35,7 +35,7 @@ class Simulation:
         self._zones = {name: ZoneInfo(entity.timezone) for name, entity in self.story.seller.items()}
         self._first_zone = next(iter(self._zones.values()))
         self._issued: list[tuple[tuple[int, datetime, int], str, str]] = []
-        self._calls = 0
+        self._calls = self._published = 0
         self._calling: list[Told] | None = None
         self.cloud = Cloud(self._instant((0, "at"), self.story.steps[0].at or ""), skip=skip)
         self.cloud.on_commit(self._hear)
@@ -83,7 +83,8 @@ class Simulation:
     ) -> None:
         """Something the seller sets up; a refusal is a mistake in the file."""
         method, path = route.split(" ")
-        reply = self._request(method, path, body, STAFF, f"set-up {path}")
+        self._published += 1
+        reply = self._request(method, path, body, STAFF, f"set-up-{self._published}")
         if reply.status >= 300:
             pointer = [step for step in reply.json.get("pointer", "").split("/") if step]
             raise (file or self.file.file).error((*place, *pointer), reply.json.get("detail", reply.body))

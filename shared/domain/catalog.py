@@ -178,8 +178,8 @@ def check(catalog: Catalog) -> None:
 
 
 def terms_of(price: Price) -> Price:
-    """What can never change of a price: all of it but whether it is still sold to everybody."""
-    return replace(price, legacy=False)
+    """What can never change of a price: all of it but its name and whether it is still sold to everybody."""
+    return replace(price, name="", legacy=False)
 
 
 def _check_price(price: Price, products: dict[str, Product], seat_types: set[str]) -> None:

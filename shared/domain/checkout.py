@@ -90,6 +90,11 @@ class Offer(NamedTuple):
         amounts = (line.amount for line in self.invoice.lines) if self.invoice else ()
         return total(amounts, self.checkout.subscriptions[0].currency if not self.invoice else self.invoice.currency)
 
+    @property
+    def costs_later(self) -> bool:
+        """Whether nothing is due now, but something will be: a way to pay must be there already."""
+        return self.invoice is None and any(each.fee.amount for each in self.checkout.subscriptions)
+
 
 class _Terms(NamedTuple):
     """Line items with the same four share a subscription (R71, D19)."""
@@ -157,11 +162,11 @@ def begin(account: Account, made: Offer, now: datetime) -> Changes:
 def complete(checkout: Checkout, account: Account, method: PaymentMethod | None) -> Changes:
     """All its subscriptions at once, charged from now on by the method that paid (R62, R74).
 
-    ``method`` is the one that paid, where the account had none saved.
+    ``method`` is the one that paid, where it is not the one the account had saved.
     """
     if checkout.status is not CheckoutStatus.OPEN:
         return Changes()
-    paying = account.payment_method or (method.id if method else None)
+    paying = method.id if method else account.payment_method
     started = tuple(
         replace(subscription, customer=account.customer, payment_method=paying)
         for subscription in checkout.subscriptions
@@ -176,7 +181,7 @@ def complete(checkout: Checkout, account: Account, method: PaymentMethod | None)
                 "term": str(subscription.current_term),
             }
             events.append(Event(account.id, "subscription.started", facts))
-    saved = (method, replace(account, payment_method=method.id)) if method and not account.payment_method else ()
+    saved = (method, replace(account, payment_method=method.id)) if method else ()
     done = replace(checkout, status=CheckoutStatus.COMPLETE)
     return Changes(put=(done, *started, *saved), events=tuple(events))
 

@@ -32,6 +32,7 @@ from shared.domain.invoice import (
     InvoiceStatus,
     issued,
     past_attempt,
+    settled,
 )
 from shared.domain.processor import to_stripe
 from shared.domain.subscription import PendingInvoiceItem, Status, Subscription
@@ -88,7 +89,8 @@ def issue(drawn: Drawn, replaced: tuple[PendingInvoiceItem, ...], now: datetime)
     if bill is None:
         return Changes(put=(subscription,), delete=replaced)
     frozen = freeze(bill, subscription.customer, subscription.payment_method, now)
-    return Changes(put=(subscription, frozen, *carried), delete=replaced, events=(issued(frozen),))
+    told = (issued(frozen), *([settled(frozen)] if frozen.settled else []))
+    return Changes(put=(subscription, frozen, *carried), delete=replaced, events=told)
 
 
 def next_step(invoice: Invoice, now: datetime) -> Step:

@@ -218,6 +218,17 @@ def issued(invoice: Invoice) -> Event:
     return Event(invoice.account_id, "invoice.issued", data)
 
 
+def settled(invoice: Invoice) -> Event:
+    """The event of an invoice that is paid."""
+    data = {
+        "invoice": invoice.id,
+        "subscription": invoice.subscription_id,
+        "amount": invoice.total.decimal,
+        "currency": invoice.currency,
+    }
+    return Event(invoice.account_id, "invoice.paid", data)
+
+
 def _pending_line(item: PendingInvoiceItem) -> InvoiceLine:
     days = f", {item.period.days} of {item.whole.days} days" if item.period and item.whole else ""
     text = item.name if item.kind == CARRIED else f"{item.quantity} × {item.name}{days}"

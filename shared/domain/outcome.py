@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from shared.domain.changes import Changes, Event
 from shared.domain.collection import QUIET, SAFE, never_arrived
-from shared.domain.invoice import AttemptState, Invoice, InvoiceStatus, paid, past_attempt
+from shared.domain.invoice import AttemptState, Invoice, InvoiceStatus, paid, past_attempt, settled
+from shared.domain.processor import from_stripe
 
 POLL = timedelta(hours=6)
 ACTION_WAIT = timedelta(days=3)
@@ -47,6 +48,7 @@ class Payment:
     error: str | None = None  # code of the last error, the decline code where there is one
     message: str | None = None
     client_secret: str | None = None
+    answers: bool = False  # the answer to what the live attempt sent, and no news of a payment seen before
 
 
 def learned(invoice: Invoice, payment: Payment | None, now: datetime, retry_days: tuple[int, ...]) -> Changes:
@@ -88,13 +90,16 @@ def refused(invoice: Invoice, code: str, message: str, now: datetime) -> Changes
 
 def _succeeded(invoice: Invoice, payment: Payment, now: datetime, _: tuple[int, ...]) -> Changes:
     done = replace(invoice.live, state=AttemptState.SUCCEEDED, look=False, error=None, message=None)
-    amount = {"amount": invoice.total.decimal, "currency": invoice.currency}
-    data = {"invoice": invoice.id, "subscription": invoice.subscription_id, **amount}
-    events = (
-        Event(invoice.account_id, "payment.succeeded", {**data, "payment": payment.id}),
-        Event(invoice.account_id, "invoice.paid", data),
-    )
-    return Changes(put=(paid(replace(invoice, attempt=done), now),), events=events)
+    captured = from_stripe(payment.amount, invoice.currency)
+    data = {
+        "invoice": invoice.id,
+        "subscription": invoice.subscription_id,
+        "amount": captured.decimal,
+        "currency": invoice.currency,
+        "payment": payment.id,
+    }
+    after = paid(replace(invoice, attempt=done), now)
+    return Changes(put=(after,), events=(Event(invoice.account_id, "payment.succeeded", data), settled(after)))
 
 
 def _processing(invoice: Invoice, payment: Payment, now: datetime, _: tuple[int, ...]) -> Changes:
@@ -115,7 +120,7 @@ def _action(invoice: Invoice, payment: Payment, now: datetime, retry_days: tuple
 
 def _needs_method(invoice: Invoice, payment: Payment, now: datetime, retry_days: tuple[int, ...]) -> Changes:
     attempt = invoice.live
-    if payment.charge == attempt.charge and payment.charge is not None:
+    if payment.charge == attempt.charge and payment.charge is not None and not payment.answers:
         return _not_found(invoice, now)  # an old decline, accounted for already
     if payment.error == "authentication_required":
         return _action(invoice, payment, now, retry_days)

@@ -34,6 +34,16 @@ def to_stripe(money: Money) -> int:
     return amount - amount % 10 if theirs == 3 else amount
 
 
+def from_stripe(amount: int, currency: str) -> Money:
+    """What Stripe moved, in our units.
+
+    >>> from_stripe(58060, "KWD"), from_stripe(500, "ISK")
+    (Money(amount=58060, currency='KWD'), Money(amount=5, currency='ISK'))
+    """
+    digits = digits_of(currency)
+    return Money(amount * 10**digits // 10 ** _DIGITS.get(currency, digits), currency)
+
+
 def can_charge(money: Money) -> bool:
     """Whether Stripe takes a charge of this amount at all."""
     return to_stripe(money) > 0 and money.amount >= _SMALLEST.get(money.currency, 1)

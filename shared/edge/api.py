@@ -213,6 +213,11 @@ class Api(APIGatewayHttpResolver):
             raise Invalid("An Idempotency-Key has at most 255 printable characters.", code="invalid_idempotency_key")
         return value
 
+    def may(self, permission: str) -> bool:
+        """Whether the caller has a permission beyond the one that the route needs."""
+        claims = self.current_event["requestContext"]["authorizer"]["jwt"]["claims"]
+        return allowed(permission, frozenset(str(claims.get("permissions", "")).split()))
+
     def _check(self, needs: str | None, parts: dict[str, str]) -> None:
         """Whether the caller may: the account comes from the token, unless the seller's staff asks."""
         for part in parts.values():

@@ -87,9 +87,15 @@ def save_method(account: Account, method_id: str, saved_at: datetime) -> None:
 
 
 def method_saved(account: Account, method: PaymentMethod) -> Changes:
-    """The account and its subscriptions with the method that is charged from now on."""
+    """The account and its subscriptions with the method that is charged from now on.
+
+    Where there are more than one transaction holds, the others are moved before.
+    """
     alive = queries.alive_subscriptions(account.id)
-    moved = tuple(replace(each, customer=account.customer, payment_method=method.id) for each in alive)
+    moved = [replace(each, customer=account.customer, payment_method=method.id) for each in alive]
+    while len(moved) > checkout.MOST_SUBSCRIPTIONS:
+        _commit(Changes(put=tuple(moved[: checkout.MOST_SUBSCRIPTIONS])))
+        del moved[: checkout.MOST_SUBSCRIPTIONS]
     return Changes(put=(method, replace(account, payment_method=method.id), *moved))
 
 
@@ -112,8 +118,10 @@ def _advance(invoice: Invoice, now: datetime) -> Invoice | None:
     step = collection.next_step(invoice, now)
     if step is Step.RETRY:
         return _commit_change(invoice, collection.retry(invoice, _current_method(invoice), now))
+    if step in (Step.GET, Step.LOOK):
+        return _commit_learned(invoice, _seen(invoice), clock.now())
     try:
-        payment = _send(step, invoice)
+        payment = payments.create(invoice) if step is Step.CREATE else payments.confirm(invoice)
     except payments.Unclear:
         return _commit_change(invoice, collection.unclear(invoice))
     except payments.Refused as error:
@@ -121,17 +129,13 @@ def _advance(invoice: Invoice, now: datetime) -> Invoice | None:
     return _commit_learned(invoice, payment, clock.now())
 
 
-def _send(step: Step, invoice: Invoice) -> Payment | None:
-    if step is Step.CREATE:
-        return payments.create(invoice)
-    if step is Step.CONFIRM:
-        return payments.confirm(invoice)
-    if step is Step.LOOK:
-        return payments.look(invoice)
-    assert step is Step.GET
-    assert invoice.attempt
-    assert invoice.attempt.payment_intent
-    return payments.get(invoice.attempt.payment_intent)
+def _seen(invoice: Invoice) -> Payment | None:
+    """How things are at Stripe. A read that fails has learned nothing, and changed nothing either."""
+    intent = invoice.live.payment_intent
+    try:
+        return payments.get(intent) if intent else payments.look(invoice)
+    except payments.Unclear as error:
+        raise payments.NoAnswer(str(error)) from error
 
 
 def _dead(bill: Invoice) -> bool:
@@ -141,8 +145,10 @@ def _dead(bill: Invoice) -> bool:
     if bill.attempt is None:
         return True
     if bill.attempt.payment_intent is None:
-        payment = payments.look(bill)
-        return payment is None and collection.never_arrived(bill, clock.now())
+        found = payments.look(bill)
+        if found is None:
+            return collection.never_arrived(bill, clock.now())
+        bill = replace(bill, attempt=replace(bill.attempt, payment_intent=found.id))
     payment = payments.cancel(bill)
     if payment.status == "canceled":
         return True
@@ -179,7 +185,7 @@ def _completed(invoice: Invoice, payment: Payment | None) -> Changes:
     account = queries.account(invoice.account_id)
     assert opened.status is CheckoutStatus.OPEN, f"{opened.id} is paid, but {opened.status}"
     method = None
-    if account.payment_method is None and payment and payment.payment_method:
+    if payment and payment.payment_method and payment.payment_method != account.payment_method:
         method = payments.method(account.id, payment.payment_method, clock.now())
     return checkout.complete(opened, account, method)
 

@@ -31,6 +31,8 @@ def current(account_id: str, subscription_id: str, now: datetime) -> Book:
         table.commit(changes, now)
         record(changes.events)
         book = book.after(changes)
+    if renewal.step(book, now) is None:
+        return book
     raise CatchingUp("This subscription is being brought up to date. Please try again in a minute.")
 
 

@@ -78,7 +78,7 @@ def overview(entity: Account, method: PaymentMethod | None, subscriptions: list[
         **account(entity),
         "payment_method": payment_method(method) if method else None,
         "next_invoice_on": min(dates, default=None),
-        "products": [_product(each, item) for each in subscriptions for item in each.items],
+        "products": [owned for each in subscriptions for owned in _products(each)],
     }
 
 
@@ -90,6 +90,18 @@ def payment_method(method: PaymentMethod) -> answers.PaymentMethod:
         "brand": method.brand,
         "last4": method.last4,
         "expires": method.expires,
+    }
+
+
+def saved_method(
+    setup_intent: str, status: str, client_secret: str, method: PaymentMethod | None
+) -> answers.SavedMethod:
+    """A way to pay, saved or about to be."""
+    return {
+        "setup_intent": setup_intent,
+        "status": status,
+        "client_secret": client_secret,
+        "payment_method": payment_method(method) if method else None,
     }
 
 
@@ -218,20 +230,25 @@ def event(logged: tuple[Any, Event]) -> answers.Event:
     return cast("answers.Event", told)
 
 
-def _product(subscription_: Subscription, item: SubscriptionItem) -> answers.OwnedProduct:
-    limits: answers.Limits = {}
-    if item.seat_type:
-        of_type = next(each for each in seats.count(subscription_) if each.type == item.seat_type)
-        limits["seats"] = of_type.total
-    if item.contacts:
-        limits["contacts"] = item.contacts
-    return {
-        "subscription": subscription_.id,
-        "product": item.product,
-        "edition": item.edition,
-        "name": item.name,
-        "limits": limits,
-    }
+def _products(it: Subscription) -> list[answers.OwnedProduct]:
+    """The items of a subscription; the seats of a type stand once, beside the first item that has them."""
+    total_of = {each.type: each.total for each in seats.count(it)}
+    found: list[answers.OwnedProduct] = []
+    for item in it.items:
+        limits: answers.Limits = {}
+        if item.seat_type in total_of:
+            limits["seats"] = total_of.pop(item.seat_type)
+        if item.contacts:
+            limits["contacts"] = item.contacts
+        owned: answers.OwnedProduct = {
+            "subscription": it.id,
+            "product": item.product,
+            "edition": item.edition,
+            "name": item.name,
+            "limits": limits,
+        }
+        found.append(owned)
+    return found
 
 
 def _starting(it: Subscription) -> answers.StartingSubscription:

@@ -128,7 +128,10 @@ def catalog() -> Catalog:
         return Catalog()
     if _Known.catalog is None or _Known.catalog.version != head.version:
         sold = published_prices()
-        prices = tuple(replace(sold[price_id], legacy=price_id in head.legacy) for price_id in head.prices)
+        prices = tuple(
+            replace(sold[price_id], name=head.names[price_id], legacy=price_id in head.legacy)
+            for price_id in head.prices
+        )
         _Known.catalog = Catalog(head.products, head.seat_types, prices, head.version)
     return _Known.catalog
 

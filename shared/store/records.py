@@ -191,6 +191,7 @@ class CatalogHead:
     products: tuple[Product, ...]
     seat_types: tuple[SeatType, ...]
     prices: tuple[str, ...]
+    names: dict[str, str]  # what they are called at present
     legacy: tuple[str, ...] = ()  # those that are for whoever has them only
     version: int = 0
 
@@ -204,6 +205,7 @@ class CatalogRecord(Record, discriminator="catalog"):
     products: DataAttribute[tuple[Product, ...]] = DataAttribute(tuple[Product, ...])
     seat_types: DataAttribute[tuple[SeatType, ...]] = DataAttribute(tuple[SeatType, ...])
     prices: DataAttribute[tuple[str, ...]] = DataAttribute(tuple[str, ...])
+    names: DataAttribute[dict[str, str]] = DataAttribute(dict[str, str])
     legacy: DataAttribute[tuple[str, ...]] = DataAttribute(tuple[str, ...], null=True)
 
 
@@ -217,7 +219,7 @@ class PriceRecord(Record, discriminator="price"):
     product = UnicodeAttribute()
     price_kind = WordAttribute(Kind)
     amount = UnicodeAttribute(null=True)
-    name = UnicodeAttribute(null=True)
+    name = UnicodeAttribute(null=True)  # stands on the head, as ``legacy`` does
     edition = UnicodeAttribute(null=True)
     interval = WordAttribute(Interval, null=True)
     currency = UnicodeAttribute(null=True)
@@ -227,7 +229,7 @@ class PriceRecord(Record, discriminator="price"):
     included_contacts = NumberAttribute(null=True)
     tiers: DataAttribute[tuple[Tier, ...]] = DataAttribute(tuple[Tier, ...], null=True)
     step: DataAttribute[Tier] = DataAttribute(Tier, null=True)
-    legacy = BooleanAttribute(null=True)  # stands on the head: the one thing about a price that may change
+    legacy = BooleanAttribute(null=True)  # stands on the head: it may change
 
 
 class PaymentMethodRecord(Record, discriminator="payment_method"):

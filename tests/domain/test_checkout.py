@@ -243,10 +243,16 @@ def test_r74_paid_everything_starts_at_once_with_the_method_that_paid():
     )
 
 
-def test_r74_a_saved_method_is_kept():
-    changes = checkout.complete(offered(LineItem(SEAT)).checkout, ACME, CARD)
+def test_r74_a_saved_method_that_paid_is_kept():
+    changes = checkout.complete(offered(LineItem(SEAT)).checkout, ACME, None)
     assert [each.payment_method for each in started(changes)] == ["pm_visa"]
-    assert CARD not in changes.put
+
+
+def test_r74_the_method_that_paid_takes_the_place_of_one_that_was_declined():
+    changes = checkout.complete(offered(LineItem(SEAT)).checkout, ACME, CARD)
+    assert [each.payment_method for each in started(changes)] == ["pm_new"]
+    assert CARD in changes.put
+    assert replace(ACME, payment_method="pm_new") in changes.put
 
 
 @pytest.mark.parametrize("status", [CheckoutStatus.COMPLETE, CheckoutStatus.EXPIRED])

@@ -114,7 +114,7 @@ def statuses(world):
 def test_a_customer_is_made_once_and_its_card_saved():
     world = connected(card=None)
     world.call("POST", "/accounts/acme/payment-method", {"payment_method": "pm_card_visa"})
-    assert world.line.sent[0].params == {"name": "acme", "metadata": {"account": "acme"}}
+    assert world.line.sent[0].params == {"description": "acme", "metadata": {"account": "acme"}}
     assert world.line.sent[1].params == {
         "customer": world.line.sent[1].params["customer"],
         "usage": "off_session",
@@ -127,9 +127,14 @@ def test_a_customer_is_made_once_and_its_card_saved():
         "POST /v1/customers acme:customer:2026-01-25T15:00:00+00:00",
         "POST /v1/setup_intents acme:seti",
         "GET /v1/payment_methods/{payment_method}",
+        "GET /v1/setup_intents/{intent}",
+        "GET /v1/payment_methods/{payment_method}",
     ]
     world.call("POST", "/accounts/acme/payment-method", {})
-    assert world.line.told() == ["POST /v1/setup_intents acme:seti"], "for the payer to enter one"
+    assert world.line.told() == [
+        "POST /v1/setup_intents acme:seti",
+        "GET /v1/setup_intents/{intent}",
+    ], "for the payer to enter one"
 
 
 def test_a_customer_whose_answer_was_lost_is_looked_for_when_its_key_is_old():
@@ -281,6 +286,7 @@ def test_r61_no_subscription_is_ever_made_at_stripe(renewing):
         "POST /v1/payment_intents/{intent}/confirm",
         "GET /v1/payment_intents/{intent}",
         "POST /v1/setup_intents",
+        "GET /v1/setup_intents/{intent}",
         "GET /v1/payment_methods/{payment_method}",
     }
 

@@ -45,7 +45,7 @@ def test_r1_r4_the_overview_lists_what_an_account_has_and_when_it_is_billed_next
         }
         for name, limits in (
             ("Hub Professional", {"seats": 5, "contacts": 2000}),
-            ("Core seat", {"seats": 5}),
+            ("Core seat", {}),
         )
     ]
 

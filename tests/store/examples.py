@@ -25,7 +25,10 @@ METHOD = PaymentMethod("acme", "pm_1MqLiJLkdIwHu7ixUEgbFdYF", "card", "visa", "4
 PRICE = Price("sales-seat", "sales", Kind.SEAT, "100.00", "Sales Hub seat", "professional", Interval.MONTH,
               seat_type="sales")  # fmt: skip
 HEAD = CatalogHead(
-    (Product("sales", "Sales Hub", ("professional",)),), (SeatType("sales", "Sales"),), ("sales-seat",)
+    (Product("sales", "Sales Hub", ("professional",)),),
+    (SeatType("sales", "Sales"),),
+    ("sales-seat",),
+    {"sales-seat": "Sales Hub seat"},
 )
 PLAN_ITEM = SubscriptionItem("sales-professional", "sales", Kind.PLAN, "Sales Hub Professional", Money(890_00, "USD"),
                              1, "professional", "sales", 3, 2000)  # fmt: skip

@@ -114,9 +114,11 @@ def test_ap6_what_is_sold_at_present():
     assert queries.catalog() == queries.Catalog()
     old = replace(PRICE, id="sales-seat-2025", name="As it was")
     write(PRICE, old)
-    write(replace(HEAD, prices=("sales-seat", "sales-seat-2025"), legacy=("sales-seat-2025",)))
+    names = {"sales-seat": "Sales Hub seat", "sales-seat-2025": "As it is called now"}
+    write(replace(HEAD, prices=tuple(names), names=names, legacy=("sales-seat-2025",)))
     sold = queries.catalog()
-    assert sold.prices == (PRICE, replace(old, legacy=True)), "what is for those who have it only stands on the head"
+    now = replace(old, name="As it is called now", legacy=True)
+    assert sold.prices == (PRICE, now), "names, and what is for those who have it only, stand on the head"
     assert (sold.products, sold.seat_types, sold.version) == (
         (Product("sales", "Sales Hub", ("professional",)),),
         (SeatType("sales", "Sales"),),
