@@ -4,6 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 PYTHON ?= python3
+PORT ?= 8787
 LOCKS := infra/dependencies
 BIN := .venv/bin
 SAM := .venv-sam/bin/sam
@@ -36,7 +37,7 @@ endef
 setup: .venv/.installed  ## Install what running and testing takes into .venv
 
 run: setup  ## Run Prorata on this machine, with a sample seller and a calendar in hand
-	@$(BIN)/python -m infra.local run
+	@$(BIN)/python -m infra.local run --port $(PORT)
 
 test: setup check  ## Pass every test (and all of `make check`)
 	$(BIN)/python -m pytest
@@ -82,12 +83,17 @@ build-DependenciesLayer:
 # $(call compile,WHERE): byte code for Lambda's Python beside the sources, which saves more than half of a cold start.
 # Unchecked, because unpacking a package moves its files' dates; WHERE is their folder on Lambda, for tracebacks.
 define compile
-	@if python3.13 -c "" 2>/dev/null; then \
-		python3.13 -m compileall -q --invalidation-mode unchecked-hash -s "$$ARTIFACTS_DIR" -p $(1) "$$ARTIFACTS_DIR"; \
+	@python="$(LAMBDA_PYTHON)"; if [ -n "$$python" ]; then \
+		"$$python" -m compileall -q --invalidation-mode unchecked-hash -s "$$ARTIFACTS_DIR" -p $(1) "$$ARTIFACTS_DIR"; \
 	else \
 		echo "No python3.13 here: packed without byte code, which works and starts more slowly."; \
 	fi
 endef
+
+# The template's version: on PATH, or one that pyenv or uv keeps. (What is on PATH may be pyenv's and not work.)
+LAMBDA_PYTHON = $(shell for python in python3.13 "$$(pyenv root 2>/dev/null)"/versions/3.13*/bin/python3.13 \
+	"$$(uv python find --no-python-downloads 3.13 2>/dev/null)"; do \
+	"$$python" -c "" 2>/dev/null && echo "$$python" && break; done)
 
 clean:  ## Remove what was built and installed
 	rm -rf .venv .venv-sam .venv-lock .aws-sam .local .hypothesis .mypy_cache .ruff_cache .pytest_cache

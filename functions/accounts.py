@@ -53,6 +53,8 @@ def put_catalog(body: PutCatalog) -> answers.Catalog:
 
     def decide() -> Decision[dict[str, Any]]:
         version = queries.catalog().version
+        if body.version not in (None, version):
+            raise Conflict(f"Version {version} of the catalogue is out, not {body.version}.", code="catalog_changed")
         head = CatalogHead(
             products=wanted.products,
             seat_types=wanted.seat_types,

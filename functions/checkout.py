@@ -78,6 +78,8 @@ def save_payment_method(account: str, body: SaveMethod) -> answers.SavedMethod:
     with _stripe_answers():
         setup = payments.setup(saved)
         method = payments.method(account, setup.saved, api.now) if setup.saved else None
+    if method:
+        collect.bring_up_past_due(account)
     return views.saved_method(setup.id, setup.status, setup.client_secret, method)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,7 +31,13 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--port", default=PORT, show_default=True, help="Where to listen, on 127.0.0.1 only.")
+@click.option(
+    "--port",
+    default=PORT,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Where to listen, on 127.0.0.1 only.",
+)
 @click.option(
     "--story",
     default=SAMPLE,
@@ -41,15 +48,11 @@ def run(port: int, story: Path) -> None:
     """Serve the API on this machine, with a sample seller and a calendar that moves when told to."""
     from infra.local.server import serve
 
+    _demand_free(port)
     click.echo("What happened so far, and from now on:\n")
     simulation = _played(story)
     account = next(iter(simulation.story.accounts), None)
-    try:
-        server = serve(simulation.cloud, tokens.key(), port)
-    except OSError as error:
-        raise click.ClickException(
-            f"Port {port} cannot be used ({error.strerror}). Try another: --port 8788"
-        ) from None
+    server = serve(simulation.cloud, tokens.key(), port)
     address = f"http://127.0.0.1:{server.server_port}"
     token = tokens.sign({"sub": "you", "account": account, "permissions": CUSTOMER}, tokens.key())
     subscription = next(iter(simulation.saved.values()), "")
@@ -136,6 +139,16 @@ def _simulation(story: Path, tell: Any) -> Simulation:
 def _unreadable(error: BadFile) -> NoReturn:
     click.echo(str(error), err=True)
     sys.exit(2)
+
+
+def _demand_free(port: int) -> None:
+    """Say at once that a port is taken, and not after the story was played."""
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            pass
+    except OSError as error:
+        sentence = f"Port {port} cannot be used ({error.strerror}). Try another: make run PORT=8788"
+        raise click.ClickException(sentence) from None
 
 
 def _played(story: Path) -> Simulation:

@@ -24,6 +24,10 @@ class Failure(Exception):
     """An expectation that did not hold."""
 
 
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
 class Expectations:
     """The end of a story, compared part by part; what does not hold is told with its line."""
 
@@ -54,7 +58,7 @@ class Expectations:
 
     def _compare_list(self, place: Place, expected: list[Any], found: list[Any]) -> None:
         if len(expected) != len(found):
-            self._compare(place, f"{len(expected)} {place[-1]}", f"{len(found)}: {json.dumps(found)}")
+            self._compare(place, f"{len(expected)} {place[-1]}", f"{len(found)}: {_json(found)}")
         for number, (one, other) in enumerate(zip(expected, found, strict=False)):
             if (difference := _difference(one, other)) is not None:
                 self._compare((*place, number), *difference)
@@ -64,7 +68,7 @@ class Expectations:
         rest = iter(told)
         for number, event in enumerate(expected):
             if not any(_difference(event, each) is None for each in rest):
-                self._compare(("expect", "events", number), json.dumps(event), "no such event after the one before")
+                self._compare(("expect", "events", number), _json(event), "no such event after the one before")
 
     def _compare(self, place: Place, expected: Any, got: Any) -> None:
         if expected != got:
@@ -106,11 +110,11 @@ def check_answer(step: Step, status: int, code: str | None, answer: Any) -> None
     """Whether a call was answered as its step expects; one that expects nothing must not be refused."""
     wanted = step.expect
     if wanted.status is not None and wanted.status != status:
-        raise Failure(f"expected status {wanted.status}, got {status}: {json.dumps(answer)}")
+        raise Failure(f"expected status {wanted.status}, got {status}: {_json(answer)}")
     if wanted.code is not None and wanted.code != code:
-        raise Failure(f"expected the refusal {wanted.code}, got {code}: {json.dumps(answer)}")
+        raise Failure(f"expected the refusal {wanted.code}, got {code}: {_json(answer)}")
     if wanted.status is None and wanted.code is None and status >= 400:
-        raise Failure(f"refused with {status}: {json.dumps(answer)}")
+        raise Failure(f"refused with {status}: {_json(answer)}")
     if wanted.body is not None and (difference := _difference(wanted.body, answer)) is not None:
         raise Failure(f"expected {difference[0]} in the answer, got {difference[1]}")
 
@@ -125,7 +129,7 @@ def _difference(expected: Any, got: Any) -> tuple[Any, Any] | None:
         return None
     if isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
         return next((d for d in map(_difference, expected, got) if d is not None), None)
-    return None if expected == got else (json.dumps(expected), json.dumps(got))
+    return None if expected == got else (_json(expected), _json(got))
 
 
 def dig(answer: Any, where: str) -> Any:
@@ -135,5 +139,5 @@ def dig(answer: Any, where: str) -> Any:
         try:
             value = value[int(step)] if isinstance(value, list) else value[step]
         except (KeyError, IndexError, ValueError, TypeError):
-            raise Failure(f"there is no {where!r} to save in {json.dumps(answer)}") from None
+            raise Failure(f"there is no {where!r} to save in {_json(answer)}") from None
     return value

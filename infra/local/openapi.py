@@ -103,7 +103,7 @@ def _served() -> Iterator[Served]:
 
 def _operation(each: Served, reference: dict[str, Any], example: tuple[Any, Any] | None) -> dict[str, Any]:
     method, path = each.route.split(" ")
-    summary, _, more = (inspect.getdoc(each.handle) or "").partition("\n")
+    summary, _, more = _plain(inspect.getdoc(each.handle) or "").partition("\n")
     needs = PERMISSIONS.get(each.route)
     operation: dict[str, Any] = {
         "operationId": each.handle.__name__,
@@ -134,6 +134,12 @@ def _operation(each: Served, reference: dict[str, Any], example: tuple[Any, Any]
         "default": {"description": "Refused: see `code` and `detail`.", "content": problem},
     }
     return operation
+
+
+def _plain(docstring: str) -> str:
+    """A docstring for people outside: without the numbers of our rules, and with Markdown's backquotes."""
+    bare = re.sub(r"^R\d+( to R\d+)?: (\w)", lambda found: found[2].upper(), docstring)
+    return re.sub(r" \((?:[RDC]\d+|DESIGN \d+)(?:, [RDC]\d+)*\)", "", bare).replace("``", "`")
 
 
 def _in_path(name: str) -> dict[str, Any]:

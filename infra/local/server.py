@@ -66,7 +66,7 @@ def _clock(cloud: Cloud, method: str, body: str | None) -> Reply:
             return _answer(422, {"code": "invalid_instant", "detail": 'Send {"to": "2026-03-01T00:00:00Z"}.'})
         if to < cloud.now:
             return _answer(
-                422, {"code": "time_goes_on", "detail": f"The calendar stands at {_text(cloud.now)} already."}
+                422, {"code": "clock_goes_back", "detail": f"The calendar stands at {_text(cloud.now)} already."}
             )
         if to > cloud.now + _FARTHEST:
             return _answer(422, {"code": "too_far", "detail": "The calendar moves ten years at most at a time."})
@@ -89,4 +89,4 @@ def _text(instant: datetime) -> str:
 
 
 def _answer(status: int, body: dict[str, str]) -> Reply:
-    return Reply(status, {"content-type": "application/json"}, json.dumps(body))
+    return Reply(status, {"content-type": "application/json"}, json.dumps(body) + "\n")

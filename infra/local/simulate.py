@@ -169,10 +169,22 @@ class Simulation:
 
     def _zone(self, account: str | None) -> ZoneInfo:
         known = self.story.accounts.get(account or "")
-        return self._zones[known.seller] if known and known.seller else self._first_zone
+        if known:
+            return self._zones[known.seller] if known.seller else self._first_zone
+        return self._later_zone(account) if account else self._first_zone
+
+    def _later_zone(self, account: str) -> ZoneInfo:
+        """The zone of an account that was made through the API."""
+        from shared.store import queries
+
+        found = queries.find_account(account)
+        return queries.seller(found.seller).zone if found else self._first_zone
 
     def _filled(self, text: str) -> str:
-        return re.sub(r"{(\w+)}", lambda found: self.saved.get(found[1], found[0]), text)
+        unknown = [name for name in re.findall(r"{(\w+)}", text) if name not in self.saved]
+        if unknown:
+            raise Failure(f"nothing was saved as {unknown[0]!r}")
+        return re.sub(r"{(\w+)}", lambda found: self.saved[found[1]], text)
 
     def _filled_in(self, body: Any) -> Any:
         if isinstance(body, dict):

@@ -19,7 +19,13 @@ def lines(told: Told) -> list[str]:
 
 def _facts(told: Told) -> str:
     facts = {key: value for key, value in told.items() if key not in _TAKEN and value is not None}
-    return "  ".join(f"{key}={value}" for key, value in facts.items())
+    return "  ".join(f"{key}={_plain(value)}" for key, value in facts.items())
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _call(told: Told) -> str:
@@ -38,9 +44,8 @@ def _money(told: Told) -> str:
 
 
 def _seats(told: Told) -> str:
-    return (
-        f"+{told['quantity']} {told['seat_type']}, {told['total']} in all, {told['amount']} {told['currency']} next"
-    )
+    seats = f"+{told['quantity']} {told['seat_type']}, {told['total']} in all"
+    return f"{seats}, {told['amount']} {told['currency']} on the next invoice"
 
 
 def _invoice_lines(told: Told) -> list[str]:

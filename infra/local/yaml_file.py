@@ -47,9 +47,9 @@ class YamlFile(Generic[T]):
             self.data = loader.construct_document(node)
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else None
-            raise BadFile(path, line, f"This is no YAML: {error.problem}.") from None
+            raise BadFile(path, line, f"This is not YAML: {error.problem}.") from None
         except yaml.YAMLError as error:
-            raise BadFile(path, None, f"This is no YAML: {error}.") from None
+            raise BadFile(path, None, f"This is not YAML: {error}.") from None
         except UnicodeDecodeError:
             raise BadFile(path, None, "This is no text in UTF-8.") from None
         except OSError as error:

@@ -84,7 +84,10 @@ class Price:
         """An amount of this price in the currency of the buyer."""
         if self.currency not in (None, currency):
             raise Conflict(f"{self.name} is sold in {self.currency} and not in {currency}.", code="wrong_currency")
-        return Money.parse(text, currency)
+        try:
+            return Money.parse(text, currency)
+        except Invalid:
+            raise Conflict(f"{self.name} is not sold in {currency}.", code="wrong_currency") from None
 
     def unit(self, currency: str) -> Money:
         """What one unit costs per interval."""
@@ -171,7 +174,7 @@ def check(catalog: Catalog) -> None:
     seat_types = {seat_type.id for seat_type in catalog.seat_types}
     for kind, ids in (("products", products), ("seat_types", seat_types)):
         for id_ in ids:
-            _demand(_ID.fullmatch(id_), (kind, id_), f"{id_[:80]!r} is no id: use a-z, 0-9, '.', '_' and '-'.")
+            _demand(_ID.fullmatch(id_), (kind, id_), f"{id_[:80]!r} is not an id: use a-z, 0-9, '.', '_' and '-'.")
     _demand(len(catalog.prices) <= MOST_PRICES, ("prices",), f"A catalogue holds at most {MOST_PRICES} prices.")
     for price in catalog.prices:
         _check_price(price, products, seat_types)
@@ -222,6 +225,7 @@ def _check_amounts(price: Price, demand: _Demand) -> None:
     limits = [price.included_contacts, *(tier.up_to for tier in price.tiers)]
     demand(limits == sorted(set(limits)), "tiers", "each tier must hold more contacts than the one before.")
     demand(price.step is None or price.step.up_to > 0, "tiers", "a step must be at least 1.")
+    demand(price.amount, "amount", 'a price needs an amount, such as "20.00".')
     for name, amount in (("amount", price.amount), *(("tiers", tier.amount) for tier in tiers)):
         try:
             # Without a currency of its own a price may be sold in any; its amount must then at least be a number.

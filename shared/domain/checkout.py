@@ -16,7 +16,7 @@ from shared.domain.errors import Conflict, Invalid
 from shared.domain.invoice import Invoice, InvoiceLine, fee_line
 from shared.domain.money import Money, total
 from shared.domain.periods import Interval, local_day, nth_period
-from shared.domain.processor import can_charge
+from shared.domain.processor import can_charge, too_large
 from shared.domain.subscription import (
     MOST_ITEMS,
     MOST_UNITS,
@@ -290,6 +290,8 @@ def _first_invoice(
         lines=owed,
         checkout_id=checkout_id,
     )
+    if too_large(bill.total):
+        raise Invalid(f"{bill.total} is more than can be charged at once.", code="amount_too_large")
     if not can_charge(bill.total):
         sentence = f"{bill.total} is less than can be charged at once. Please buy more, or for longer."
         raise Invalid(sentence, code="amount_too_small")

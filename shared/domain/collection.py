@@ -180,6 +180,19 @@ def standing(before: Invoice, after: Invoice, subscription: Subscription) -> Cha
     return Changes(put=(replace(subscription, unpaid=unpaid, status=status),), events=events)
 
 
+def bring_up(invoice: Invoice, customer: str | None, payment_method: str, now: datetime) -> Changes:
+    """A new method was saved: what is past due is charged by it now (F28)."""
+    if invoice.settled or not invoice.past_due:
+        return Changes()
+    attempt = invoice.attempt
+    if attempt is None:
+        return Changes(put=(freeze(invoice, customer, payment_method, now),))
+    if attempt.state not in (AttemptState.DECLINED, AttemptState.WAITING_FOR_PAYER):
+        return Changes()
+    declined = replace(attempt, state=AttemptState.DECLINED)
+    return Changes(put=(replace(invoice, status=InvoiceStatus.OPEN, attempt=declined, due_at=now),))
+
+
 def postpone(invoice: Invoice, error: str, now: datetime) -> Changes:
     """Move an invoice that keeps failing out of the way (1 h, 6 h, 1 d) and raise one alarm."""
     if not setback.still_due(invoice.due_at, now):

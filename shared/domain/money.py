@@ -48,7 +48,9 @@ class Money:
         well_formed = whole.isascii() and whole.isdigit() and ((part.isdigit() and part.isascii()) or "." not in text)
         if not well_formed or len(part) > digits or len(whole) > 16:
             kind = f"with at most {digits} digits after the point" if digits else "without a point"
-            raise Invalid(f"{text[:30]!r} is no amount in {currency}: write a number {kind}.", code="invalid_amount")
+            raise Invalid(
+                f"{text[:30]!r} is not an amount in {currency}: write a number {kind}.", code="invalid_amount"
+            )
         amount = int(whole + part.ljust(digits, "0"))
         if amount > LARGEST:
             raise Invalid(f"{text} {currency} is more than an invoice can hold.", code="invalid_amount")
@@ -117,7 +119,7 @@ class Money:
 def digits_of(currency: str) -> int:
     """How many digits follow the point; an unknown currency is refused."""
     if currency not in DIGITS:
-        raise Invalid(f"{currency[:10]!r} is no currency that can be billed in.", code="unknown_currency")
+        raise Invalid(f"{currency[:10]!r} is not a currency that can be billed in.", code="unknown_currency")
     return DIGITS[currency]
 
 

@@ -110,7 +110,7 @@ def known_zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        sentence = f"{name[:60]!r} is no time zone. Use a name like 'Europe/Dublin'."
+        sentence = f"{name[:60]!r} is not a time zone. Use a name like 'Europe/Dublin'."
         raise Invalid(sentence, code="unknown_timezone") from None
 
 

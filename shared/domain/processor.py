@@ -44,6 +44,15 @@ def from_stripe(amount: int, currency: str) -> Money:
     return Money(amount * 10**digits // 10 ** _DIGITS.get(currency, digits), currency)
 
 
+LARGEST = 99_999_999
+"""The largest charge Stripe takes, in its own units."""
+
+
+def too_large(money: Money) -> bool:
+    """Whether Stripe refuses a charge of this amount, so that an invoice of it could never be paid."""
+    return money.amount > 0 and to_stripe(money) > LARGEST
+
+
 def can_charge(money: Money) -> bool:
     """Whether Stripe takes a charge of this amount at all."""
     return to_stripe(money) > 0 and money.amount >= _SMALLEST.get(money.currency, 1)

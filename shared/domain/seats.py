@@ -11,6 +11,7 @@ from shared.domain.changes import Changes, Event
 from shared.domain.errors import Conflict, Invalid, NotFound
 from shared.domain.money import Money
 from shared.domain.periods import Period
+from shared.domain.processor import too_large
 from shared.domain.subscription import (
     MOST_ITEMS,
     MOST_PENDING,
@@ -153,6 +154,8 @@ def _of_type(subscription: Subscription, seat_type: str) -> Seats:
 
 
 def _check_limits(grown: Subscription, item: SubscriptionItem) -> None:
+    if too_large(grown.fee):
+        raise Conflict(f"{grown.fee} at a time is more than can be charged.", code="amount_too_large")
     if len(grown.items) > MOST_ITEMS:
         raise Conflict(f"A subscription holds at most {MOST_ITEMS} different prices.", code="too_many_items")
     if any(mine.quantity > MOST_UNITS for mine in grown.items if mine.price == item.price):

@@ -139,7 +139,7 @@ class Commitment(Period):
     term: str
 
 
-class Item(TypedDict):
+class SubscriptionItem(TypedDict):
     """So many units at the price they were bought at."""
 
     price: str
@@ -168,7 +168,7 @@ class Subscription(ListedSubscription):
     ends_on: str | None
     current_period: Period | None
     cost: Money
-    items: list[Item]
+    items: list[SubscriptionItem]
     pending: list[PendingItem]
 
 
@@ -247,14 +247,14 @@ class StartingSubscription(TypedDict):
     """A subscription that a checkout starts."""
 
     id: str
-    status: str
+    starts_as: str
     frequency: str
     term: str
     payments: int | None
     starts_on: str
     ends_on: str | None
     cost: Money
-    items: list[Item]
+    items: list[SubscriptionItem]
 
 
 class Offer(TypedDict):

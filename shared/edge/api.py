@@ -139,7 +139,8 @@ class Api(APIGatewayHttpResolver):
             return msgspec.json.decode(text, type=schema)
         except msgspec.ValidationError as error:
             what, _, where = str(error).partition(" - at `$.")
-            path = tuple(re.findall(r"[^.\[\]`]+", where))
+            field = re.search("field `(.+?)`", what)
+            path = (*re.findall(r"[^.\[\]`]+", where), *(field.groups() if field else ()))
             raise Invalid(f"The body does not fit: {what}.", code="invalid_body", path=path) from None
         except msgspec.DecodeError as error:
             raise Malformed(f"The body is not JSON: {error}.") from None
@@ -229,7 +230,7 @@ class Api(APIGatewayHttpResolver):
         permissions = frozenset(str(claims.get("permissions", "")).split())
         account = parts.get("account")
         if account and STAFF not in permissions and claims.get("account") != account:
-            raise Forbidden("This is another account than yours.", code="foreign_account")
+            raise Forbidden("This account is not yours.", code="foreign_account")
         if not allowed(needs, permissions):
             raise Forbidden(f"This needs the permission {needs}.", code="permission_missing")
 
@@ -263,7 +264,7 @@ def _problem(error: BillingError) -> Response[str]:
 
 
 def _unavailable(error: Exception) -> Response[str]:
-    logger.error("unavailable", error=type(error).__name__, message=str(error)[:300])
+    logger.error("unavailable", error=type(error).__name__, reason=str(error)[:300])
     return _problem(Unavailable("This cannot be done right now. Please send the same request again."))
 
 

@@ -84,6 +84,18 @@ def save_method(account: Account, method_id: str, saved_at: datetime) -> None:
     late = current and current.saved_at and saved_at < current.saved_at
     if account.payment_method != method_id and not late:
         _commit(method_saved(account, payments.method(account.id, method_id, saved_at)))
+        bring_up_past_due(account.id)
+
+
+def bring_up_past_due(account_id: str) -> None:
+    """Charge everything past due by the method that was just saved, the oldest first (F28)."""
+    account = queries.account(account_id)
+    assert account.payment_method
+    for invoice in queries.unsettled_invoices(account_id):
+        changes = collection.bring_up(invoice, account.customer, account.payment_method, clock.now())
+        with suppress(table.Stale):  # it is being collected just now
+            if changes.put:
+                _commit(changes)
 
 
 def method_saved(account: Account, method: PaymentMethod) -> Changes:

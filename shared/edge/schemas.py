@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, ClassVar
 
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from shared.domain.catalog import MOST_PRICES, Catalog, Kind, Price, Product, SeatType, Tier
 from shared.domain.periods import Interval
@@ -77,7 +77,7 @@ class PutPrice(Body):
 
     product: Text
     kind: Kind
-    amount: Amount = "0"
+    amount: Amount | UnsetType = UNSET
     name: Text | None = None
     edition: Text | None = None
     interval: Interval | None = None
@@ -91,13 +91,17 @@ class PutPrice(Body):
 
 
 class PutCatalog(Body):
-    """All that is sold from now on. Products, editions and seat types that only prices name are made up from them."""
+    """All that is sold from now on. Products, or seat types, are made up from the prices where none are named.
+
+    With a ``version`` it must be that one that is replaced.
+    """
 
     LARGEST: ClassVar = 1024 * 1024
 
-    prices: Annotated[dict[str, PutPrice], Meta(max_length=MOST_PRICES)]
+    prices: Annotated[dict[str, PutPrice], Meta(min_length=1, max_length=MOST_PRICES)]
     products: dict[str, PutProduct] = field(default_factory=dict)
     seat_types: dict[str, PutSeatType] = field(default_factory=dict)
+    version: int | None = None
 
     def to_catalog(self) -> Catalog:
         """The catalogue in the domain's words."""
@@ -106,7 +110,7 @@ class PutCatalog(Body):
         return Catalog(tuple(products.values()), tuple(_seat_types(self)), prices)
 
 
-class Item(Body):
+class LineItem(Body):
     """A line item to buy: so many units, for how long, how many payments, from when."""
 
     price: Text
@@ -119,7 +123,7 @@ class Item(Body):
 class BuyItems(Body):
     """A checkout."""
 
-    items: Annotated[tuple[Item, ...], Meta(min_length=1, max_length=50)]
+    items: Annotated[tuple[LineItem, ...], Meta(min_length=1, max_length=50)]
     expect_amount: Amount | None = None
 
 
@@ -139,7 +143,7 @@ class SaveMethod(Body):
 def _products(body: PutCatalog) -> dict[str, Product]:
     """The products as named, and those that only prices name with the editions that prices name."""
     products = {id_: Product(id_, put.name or _title(id_), tuple(put.editions)) for id_, put in body.products.items()}
-    for price in body.prices.values():
+    for price in body.prices.values() if not body.products else ():
         known = products.get(price.product) or Product(price.product, _title(price.product))
         if price.product not in body.products and price.edition and price.edition not in known.editions:
             known = Product(known.id, known.name, (*known.editions, price.edition))
@@ -161,8 +165,8 @@ def _price(id_: str, put: PutPrice, products: dict[str, Product]) -> Price:
         id=id_,
         product=put.product,
         kind=put.kind,
-        amount=put.amount,
-        name=put.name or _name(put, products[put.product]),
+        amount=put.amount or ("0" if put.kind is Kind.CONTACTS else ""),
+        name=put.name or _name(put, products.get(put.product) or Product(put.product, _title(put.product))),
         edition=put.edition,
         interval=put.interval,
         currency=put.currency,

@@ -254,7 +254,7 @@ def _products(it: Subscription) -> list[answers.OwnedProduct]:
 def _starting(it: Subscription) -> answers.StartingSubscription:
     return {
         "id": it.id,
-        "status": it.status.value,
+        "starts_as": it.status.value,
         "frequency": it.interval.value,
         "term": it.term.value,
         "payments": it.payments,
@@ -265,7 +265,7 @@ def _starting(it: Subscription) -> answers.StartingSubscription:
     }
 
 
-def _item(item: SubscriptionItem) -> answers.Item:
+def _item(item: SubscriptionItem) -> answers.SubscriptionItem:
     return {
         "price": item.price,
         "name": item.name,

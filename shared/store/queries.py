@@ -99,6 +99,16 @@ def invoices(account_id: str, limit: int = MOST_LISTED, cursor: str | None = Non
     return _list(InvoiceRecord, f"ACCOUNT#{account_id}", "INVOICE#", limit, cursor)
 
 
+def unsettled_invoices(account_id: str) -> list[Invoice]:
+    """AP4: all invoices of an account that something may still be collected of, the oldest first."""
+    page = invoices(account_id)
+    found: list[Invoice] = list(page.items)
+    while page.cursor:
+        page = invoices(account_id, cursor=page.cursor)
+        found += page.items
+    return sorted((each for each in found if not each.settled), key=lambda each: (each.date, each.id))
+
+
 def invoice(account_id: str, invoice_id: str) -> Invoice:
     """AP5: an invoice."""
     found: Invoice | None = _get(f"ACCOUNT#{account_id}", f"INVOICE#{invoice_id}#")
@@ -253,7 +263,7 @@ def _list(
 
 
 def _no_cursor() -> Invalid:
-    return Invalid("This cursor is none that was given out here.", code="invalid_cursor")
+    return Invalid("This cursor was not given out here.", code="invalid_cursor")
 
 
 def _write(position: tuple[Any, ...]) -> str:

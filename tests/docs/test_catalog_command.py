@@ -37,7 +37,7 @@ def test_what_it_prints_can_be_published():
         ("prices:\n  a:\n    product: p\n    kind: plan\n    amount: '1.2345'\n", 5, "matching regex"),
         ("prices:\n  a: {product: p, kind: plan, price: 1}", 2, "unknown field `price`"),
         ("prices: {}\nprices: {}", 2, "'prices' stands here twice"),
-        ("prices: [", 1, "This is no YAML"),
+        ("prices: [", 1, "This is not YAML"),
         ("", 1, "The file is empty"),
     ],
 )

@@ -102,7 +102,7 @@ def test_the_calendar_wants_an_instant(running, body):
 
 def test_the_calendar_does_not_go_back(running):
     status, answer = ask(f"{running['API']}/_local/clock", "POST", body='{"to": "2020-01-01T00:00:00Z"}')
-    assert (status, answer["code"]) == (422, "time_goes_on")
+    assert (status, answer["code"]) == (422, "clock_goes_back")
 
 
 def test_a_port_that_is_taken_is_said_so(running):

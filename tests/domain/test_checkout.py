@@ -153,6 +153,7 @@ def test_seats_at_one_price_are_added_up():
         ([LineItem(SEAT, starts_on=day("2028-01-28"))], "invalid_start"),
         ([LineItem(seat_price("0.49"))], "amount_too_small"),
         ([LineItem(seat_price("10000000.01"), 1_000_000)], "amount_too_large"),
+        ([LineItem(seat_price("1000000.00"))], "amount_too_large"),
         ([LineItem(SEAT, payments=n) for n in range(1, 12)], "too_many_groups"),
         ([LineItem(seat_price(f"{n}.00")) for n in range(1, 22)], "too_many_items"),
     ],
@@ -166,7 +167,8 @@ def test_what_cannot_be_bought_is_refused(lines, code):
 @pytest.mark.parametrize(
     "lines",
     [
-        [LineItem(SEAT, 1_000_000)],
+        [LineItem(seat_price("0.50"), 1_000_000)],
+        [LineItem(seat_price("999999.99"))],
         [LineItem(PLAN), LineItem(CONTACTS, 7000)],
         [LineItem(SEAT, payments=1200, term=YEAR)],
         [LineItem(SEAT, starts_on=day("2028-01-27"))],

@@ -152,6 +152,8 @@ def test_a_customer_whose_answer_was_lost_is_looked_for_when_its_key_is_old():
         "GET /v1/events",
         "POST /v1/setup_intents acme:seti",
         "GET /v1/payment_methods/{payment_method}",
+        "GET /v1/setup_intents/{intent}",
+        "GET /v1/payment_methods/{payment_method}",
     ]
     assert world.cloud.stripe.calls["POST /v1/customers"] == 2
 

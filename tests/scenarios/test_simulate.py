@@ -261,8 +261,9 @@ BROKEN = [
     ("interval: month", "interval: fortnight", 5,
      "Invalid enum value 'fortnight' (at catalog.prices.seat.interval)."),
     ("product: sales, ", "", 5, "Object missing required field `product` (at catalog.prices.seat)."),
-    ("America/New_York", "America/Nowhere", 2, "'America/Nowhere' is no time zone. Use a name like 'Europe/Dublin'."),
-    ("currency: USD", "currency: XXX", 2, "'XXX' is no currency that can be billed in."),
+    ("America/New_York", "America/Nowhere", 2,
+     "'America/Nowhere' is not a time zone. Use a name like 'Europe/Dublin'."),
+    ("currency: USD", "currency: XXX", 2, "'XXX' is not a currency that can be billed in."),
     ("acme: {", "acme: {seller: eu, ", 7, "There is no seller 'eu'."),
     ("acme: {", "7: {", 6, "Expected `str`, got `int` as a key (at accounts)."),
     ("- at: 2026-01-25T10:00\n    call", "- call", 9, "The first step needs `at`: when the story begins."),
@@ -283,8 +284,8 @@ BROKEN = [
     ("accounts:", "catalog: hub.yaml\naccounts:", 6, "'catalog' stands here twice."),
     ("acme: {", "[acme]: {", 7, "A key is one word, not a list or a mapping."),
     ("acme: {", "acme: &acme {me: *acme, ", 7, "This holds itself."),
-    ("  us: {", "\tus: {", 2, "This is no YAML: found character '\\t' that cannot start any token."),
-    ("accounts:\n", "accounts: [\n", 8, "This is no YAML: expected ',' or ']', but got '<scalar>'."),
+    ("  us: {", "\tus: {", 2, "This is not YAML: found character '\\t' that cannot start any token."),
+    ("accounts:\n", "accounts: [\n", 8, "This is not YAML: expected ',' or ']', but got '<scalar>'."),
 ]  # fmt: skip
 
 
@@ -350,7 +351,8 @@ def test_a_catalogue_that_is_not_there_is_told_with_the_line_that_names_it(tmp_p
 
 
 def test_a_price_that_is_published_again_at_another_amount_is_refused_with_its_line(tmp_path):
-    again = "- publish:\n      prices:\n        seat: {product: sales, kind: seat, seat_type: sales, interval: month}"
+    dearer = "{product: sales, kind: seat, seat_type: sales, interval: month, amount: '900.00'}"
+    again = f"- publish:\n      prices:\n        seat: {dearer}"
     path = written(tmp_path, changed("- until: 2026-02-25", again))
     reason = "Price 'seat' was published before with other terms. Give the new price another id."
     assert read(path) == (2, f"{path}:14: {reason}")

@@ -1,7 +1,7 @@
 """Every access pattern by its number: what it finds, what it leaves out, how its list goes on."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -101,6 +101,14 @@ def test_ap4_the_invoices_of_an_account_in_the_order_of_their_numbers():
     write(invoice(4, "globex"))
     pages = walk(queries.invoices, "acme", limit=2)
     assert ids(pages) == ["sub_1-00001", "sub_1-00002", "sub_1-00003", "sub_1-00010"]
+
+
+def test_ap4_what_may_still_be_collected_of_an_account_the_oldest_first():
+    owed = [invoice(number, status=InvoiceStatus.OPEN) for number in (1, 2)]
+    write(
+        replace(owed[0], date=date(2026, 5, 1)), owed[1], invoice(3), invoice(4, "globex", status=InvoiceStatus.OPEN)
+    )
+    assert [each.id for each in queries.unsettled_invoices("acme")] == ["sub_1-00002", "sub_1-00001"]
 
 
 def test_ap5_an_invoice():

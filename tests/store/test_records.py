@@ -40,6 +40,7 @@ BY_TYPE = {
     str: st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
     int: st.integers(-(10**15), 10**15),
     bool: st.booleans(),
+    dict[str, str]: st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3),
     date: DAYS,
     datetime: INSTANTS,
     Any: JSON,
