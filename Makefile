@@ -50,6 +50,8 @@ check: setup template  ## Lint, types, layers, template
 
 template: setup .venv-sam/.installed  ## Validate template.yaml
 	$(BIN)/cfn-lint template.yaml
+	@mkdir -p .local
+	$(BIN)/python -m infra.local.deploy_template > .local/expanded.json && $(BIN)/cfn-lint .local/expanded.json
 	SAM_CLI_TELEMETRY=0 $(SAM) validate --lint --region eu-central-1
 
 format: setup  ## Lay out the code as the checks want it
