@@ -11,7 +11,7 @@ SAM := .venv-sam/bin/sam
 CHECKED := functions shared infra tests bench
 
 help:  ## Show what can be called
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 # $(call install,FOLDER,LOCK): a virtual environment that holds just what the lock lists, hashes checked.
 # --no-deps, because a lock names everything already and pip, left to resolve, looks past it for a requirement with extras.
@@ -34,13 +34,19 @@ endef
 .venv-sam/.installed: $(LOCKS)/sam.txt
 	$(call install,.venv-sam,$(LOCKS)/sam.txt)
 
+# The functions run under this one's Python: the template's version, where it can be found.
+.venv-deploy/.installed: PYTHON = $(or $(LAMBDA_PYTHON),python3)
+.venv-deploy/.installed: $(LOCKS)/deploy.txt
+	$(call install,.venv-deploy,$(LOCKS)/deploy.txt)
+
 setup: .venv/.installed  ## Install what running and testing takes into .venv
 
 run: setup  ## Run Prorata on this machine, with a sample seller and a calendar in hand
 	@$(BIN)/python -m infra.local run --port $(PORT)
 
-test: setup check  ## Pass every test (and all of `make check`)
-	$(BIN)/python -m pytest
+test: setup check .venv-deploy/.installed  ## Pass every test, all of `make check` and `make deploy-local`
+	$(BIN)/python -m pytest -n auto --dist worksteal
+	@$(MAKE) --no-print-directory deploy-local
 
 check: setup template  ## Lint, types, layers, template
 	$(BIN)/ruff check $(CHECKED)
@@ -48,7 +54,7 @@ check: setup template  ## Lint, types, layers, template
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-template: setup .venv-sam/.installed  ## Validate template.yaml
+template: setup .venv-sam/.installed  ## Validate template.yaml, as it is and as AWS expands it
 	$(BIN)/cfn-lint template.yaml
 	@mkdir -p .local
 	$(BIN)/python -m infra.local.deploy_template > .local/expanded.json && $(BIN)/cfn-lint .local/expanded.json
@@ -59,7 +65,7 @@ format: setup  ## Lay out the code as the checks want it
 	$(BIN)/ruff format $(CHECKED)
 
 lock: .venv-lock/bin/uv  ## Look for newer versions and write the locks anew, with hashes and without addresses
-	@for name in requirements dev sam; do \
+	@for name in requirements dev sam deploy; do \
 		.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--upgrade --custom-compile-command "make lock" --output-file $(LOCKS)/$$name.txt $(LOCKS)/$$name.in; \
 	done
@@ -70,6 +76,9 @@ lock: .venv-lock/bin/uv  ## Look for newer versions and write the locks anew, wi
 build: .venv-sam/.installed  ## Package the functions and their layer for AWS, into .aws-sam
 	SAM_CLI_TELEMETRY=0 $(SAM) build
 
+deploy-local: setup .venv-sam/.installed .venv-deploy/.installed  ## Deploy to a stand-in for AWS on this machine, and drive it over HTTP
+	@$(BIN)/python -m infra.local.deploy
+
 # What `sam build` calls for each function and for the layer (BuildMethod: makefile); it says where by ARTIFACTS_DIR.
 build-%:
 	cp -R functions shared "$$ARTIFACTS_DIR"
@@ -78,9 +87,11 @@ build-%:
 
 build-DependenciesLayer:
 	.venv-sam/bin/python -m pip install --quiet --no-deps --require-hashes -r $(LOCKS)/requirements.txt \
-		--target "$$ARTIFACTS_DIR/python" --no-compile --only-binary :all: \
-		--implementation cp --python-version 3.13 --platform manylinux2014_aarch64
+		--target "$$ARTIFACTS_DIR/python" --no-compile --only-binary :all: $(LAMBDA_WHEELS)
 	$(call compile,/opt)
+
+# What the packages are for, and the Python below: Lambda's. `make deploy-local` names this machine's in their place.
+LAMBDA_WHEELS ?= --implementation cp --python-version 3.13 --platform manylinux2014_aarch64
 
 # $(call compile,WHERE): byte code for Lambda's Python beside the sources, which saves more than half of a cold start.
 # Unchecked, because unpacking a package moves its files' dates; WHERE is their folder on Lambda, for tracebacks.
@@ -93,11 +104,11 @@ define compile
 endef
 
 # The template's version: on PATH, or one that pyenv or uv keeps. (What is on PATH may be pyenv's and not work.)
-LAMBDA_PYTHON = $(shell for python in python3.13 "$$(pyenv root 2>/dev/null)"/versions/3.13*/bin/python3.13 \
+LAMBDA_PYTHON ?= $(shell for python in python3.13 "$$(pyenv root 2>/dev/null)"/versions/3.13*/bin/python3.13 \
 	"$$(uv python find --no-python-downloads 3.13 2>/dev/null)"; do \
 	"$$python" -c "" 2>/dev/null && echo "$$python" && break; done)
 
 clean:  ## Remove what was built and installed
-	rm -rf .venv .venv-sam .venv-lock .aws-sam .local .hypothesis .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-sam .venv-deploy .venv-lock .aws-sam .local .hypothesis .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help setup run test check template format lock build clean
+.PHONY: help setup run test check template format lock build deploy-local clean

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +23,53 @@ Document = dict[str, Any]
 
 
 def expand(document: Document) -> Document:
-    """Plain CloudFormation out of a template of ours; packages lie in ``BUCKET`` under their logical ids.
+    """Plain CloudFormation out of our template; the packages lie in ``BUCKET`` under their logical ids.
 
     The translator writes the HTTP API as one OpenAPI body, which linters do not look
     into and ministack passes over. It is spelled as what API Gateway makes of it.
     """
-    packaged = json.loads(json.dumps(document))
+    packaged: Document = json.loads(json.dumps(document))
     packaged["Globals"]["Function"].pop("CodeUri", None)
     for name, resource in packaged["Resources"].items():
         if package := _PACKAGES.get(resource["Type"]):
             resource["Properties"][package] = {"Bucket": BUCKET, "Key": f"{name}.zip"}
     expanded: Document = transform(packaged, {}, _NoManagedPolicies())
-    for name, resource in list(expanded["Resources"].items()):
-        if resource["Type"] == "AWS::ApiGatewayV2::Api":
-            expanded["Resources"] |= _spell_out(name, resource["Properties"])
+    for name, api in of_type(expanded, "AWS::ApiGatewayV2::Api").items():
+        expanded["Resources"] |= _spell_out(name, api)
     return expanded
+
+
+def of_type(document: Document, kind: str) -> dict[str, Document]:
+    """The properties of all resources of a type, by their logical ids."""
+    return {name: it.get("Properties", {}) for name, it in document["Resources"].items() if it["Type"] == kind}
+
+
+def rights(role: Document, document: Document) -> Iterator[tuple[str, str]]:
+    """All that the own policies of a role allow: ``("dynamodb:Query", "BillingTable/index/GSI1")``.
+
+    A resource bears its logical id, a parameter of SSM its name.
+    """
+    for policy in role["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            assert statement["Effect"] == "Allow"
+            for action in _listed(statement["Action"]):
+                for resource in _listed(statement["Resource"]):
+                    yield action, _named(resource, document)
+
+
+def _listed(one_or_more: Any) -> list[Any]:
+    return one_or_more if isinstance(one_or_more, list) else [one_or_more]
+
+
+def _named(resource: Any, document: Document) -> str:
+    match resource:
+        case {"Fn::GetAtt": [name, "Arn"]}:
+            return str(name)
+        case {"Fn::Sub": text} if parameter := re.search(r":parameter\${(\w+)}$", text):
+            return str(document["Parameters"][parameter[1]]["Default"])
+        case {"Fn::Sub": text}:
+            return re.sub(r"\${(\w+)\.Arn}", r"\1", text)
+    raise ValueError(f"A policy names {resource}, of which nothing is known here.")
 
 
 _PACKAGES = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
@@ -67,19 +101,18 @@ def _spell_out(api: str, properties: Document) -> Document:
 def _authorizer(api: str, name: str, scheme: Document) -> Document:
     said = scheme["x-amazon-apigateway-authorizer"]
     assert said["type"] == "jwt", f"authorizer {name} is a {said['type']}, of which nothing is known here"
-    token = {key.capitalize(): value for key, value in said["jwtConfiguration"].items()}
-    return _resource(
+    return _of_the_api(
         "Authorizer",
         ApiId={"Ref": api},
         Name=name,
         AuthorizerType="JWT",
         IdentitySource=[said["identitySource"]],
-        JwtConfiguration=token,
+        JwtConfiguration={key.capitalize(): value for key, value in said["jwtConfiguration"].items()},
     )
 
 
 def _integration(api: str, said: Document) -> Document:
-    return _resource(
+    return _of_the_api(
         "Integration",
         ApiId={"Ref": api},
         IntegrationType=said["type"].upper(),
@@ -93,10 +126,10 @@ def _route(api: str, key: str, integration: str, operation: Document) -> Documen
     names = [name for needed in operation.get("security", ()) for name in needed if name != "NONE"]
     token = {"AuthorizationType": "JWT", "AuthorizerId": {"Ref": f"{api}Authorizer{names[0]}"}} if names else {}
     target = {"Fn::Sub": f"integrations/${{{integration}}}"}
-    return _resource("Route", ApiId={"Ref": api}, RouteKey=key, Target=target, **token)
+    return _of_the_api("Route", ApiId={"Ref": api}, RouteKey=key, Target=target, **token)
 
 
-def _resource(kind: str, **properties: Any) -> Document:
+def _of_the_api(kind: str, **properties: Any) -> Document:
     return {"Type": f"AWS::ApiGatewayV2::{kind}", "Properties": properties}
 
 

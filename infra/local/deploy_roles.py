@@ -1,0 +1,117 @@
+"""Every role of a stack held to the template from inside: what it is granted goes through, all else is denied."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from infra.local.deploy_stack import Failed, Stack
+from infra.local.deploy_template import of_type, rights
+
+_NOWHERE = {"PK": {"S": "NOWHERE"}, "SK": {"S": "NOWHERE"}}
+_THERE = {"ConditionExpression": "attribute_exists(PK)"}
+_ALL = {"MaxNumberOfMessages": 1, "VisibilityTimeout": 0}
+
+# How to ask for a right and change nothing: for what is not there, on a condition that fails, beyond a limit.
+_ASK: dict[str, Callable[[Any, str], Any]] = {
+    "dynamodb:GetItem": lambda aws, id_: aws.get_item(TableName=id_, Key=_NOWHERE),
+    "dynamodb:BatchGetItem": lambda aws, id_: aws.batch_get_item(RequestItems={id_: {"Keys": [_NOWHERE]}}),
+    "dynamodb:Query": lambda aws, id_: _query(aws, *id_.split("/index/")),
+    "dynamodb:Scan": lambda aws, id_: aws.scan(TableName=id_, Limit=1),
+    "dynamodb:PutItem": lambda aws, id_: aws.put_item(TableName=id_, Item=_NOWHERE, **_THERE),
+    "dynamodb:UpdateItem": lambda aws, id_: aws.update_item(TableName=id_, Key=_NOWHERE, **_THERE),
+    "dynamodb:DeleteItem": lambda aws, id_: aws.delete_item(TableName=id_, Key=_NOWHERE, **_THERE),
+    "dynamodb:ConditionCheckItem": lambda aws, id_: aws.transact_write_items(
+        TransactItems=[{"ConditionCheck": {"TableName": id_, "Key": _NOWHERE, **_THERE}}]
+    ),
+    "sqs:SendMessage": lambda aws, id_: aws.send_message(QueueUrl=id_, MessageBody="?", DelaySeconds=86_400),
+    "sqs:ReceiveMessage": lambda aws, id_: aws.receive_message(QueueUrl=id_, **_ALL),
+    "sqs:DeleteMessage": lambda aws, id_: aws.delete_message(QueueUrl=id_, ReceiptHandle="nowhere"),
+    "sqs:GetQueueAttributes": lambda aws, id_: aws.get_queue_attributes(QueueUrl=id_, AttributeNames=["All"]),
+    "ssm:GetParameter": lambda aws, id_: aws.get_parameter(Name=id_, WithDecryption=True),
+    "ssm:PutParameter": lambda aws, id_: aws.put_parameter(Name=id_, Value="another", Type="SecureString"),
+    "lambda:InvokeFunction": lambda aws, id_: aws.invoke(FunctionName=id_, InvocationType="DryRun"),
+}
+
+
+class Question(NamedTuple):
+    """May I do that, with this? The resource bears its logical id, to AWS another."""
+
+    action: str
+    resource: str
+    id: str
+
+
+def probe(stack: Stack) -> tuple[int, int]:
+    """Ask for everything in the name of every role: how often it went through, and how often it was denied."""
+    questions, wrong, through = list(_questions(stack)), [], 0
+    roles = of_type(stack.document, "AWS::IAM::Role")
+    for name, role in roles.items():
+        client = _as(stack, name)
+        granted = set(rights(role, stack.document))
+        for question in questions:
+            allowed = _allowed(client, question)
+            through += allowed
+            if allowed is not (question[:2] in granted):
+                wrong.append(f"{name}: {' on '.join(question[:2])} {'goes through' if allowed else 'is denied'}")
+    if wrong:
+        raise Failed("\n".join(wrong))
+    return through, len(roles) * len(questions) - through
+
+
+def _questions(stack: Stack) -> Iterator[Question]:
+    """Every action that is known here with everything in the template that it could be done to."""
+    defaults = {name: said.get("Default", "") for name, said in stack.document["Parameters"].items()}
+    resources = {
+        "dynamodb": {name: stack.ids[name] for name in of_type(stack.document, "AWS::DynamoDB::Table")},
+        "sqs": {name: stack.ids[name] for name in of_type(stack.document, "AWS::SQS::Queue")},
+        "ssm": {path: path for name, path in defaults.items() if path.startswith("/")},
+        "lambda": {name: stack.ids[name] for name in of_type(stack.document, "AWS::Lambda::Function")},
+    }
+    for action in _ASK:
+        for name, id_ in resources[action.split(":")[0]].items():
+            yield Question(action, name, id_)
+    for name, table in of_type(stack.document, "AWS::DynamoDB::Table").items():
+        for index in table["GlobalSecondaryIndexes"]:
+            behind = f"/index/{index['IndexName']}"
+            yield Question("dynamodb:Query", name + behind, stack.ids[name] + behind)
+
+
+def _as(stack: Stack, role: str) -> Callable[[str], Any]:
+    """Clients in the name of a role, which an administrator may take on from now on."""
+    name = stack.ids[role]
+    iam = stack.client("iam")
+    found = iam.get_role(RoleName=name)["Role"]
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
+    iam.update_assume_role_policy(
+        RoleName=name, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )
+    lent = stack.client("sts").assume_role(RoleArn=found["Arn"], RoleSessionName="probe")["Credentials"]
+    credentials = {
+        "aws_access_key_id": lent["AccessKeyId"],
+        "aws_secret_access_key": lent["SecretAccessKey"],
+        "aws_session_token": lent["SessionToken"],
+    }
+    return cache(lambda service: stack.client(service, credentials))
+
+
+def _allowed(client: Callable[[str], Any], question: Question) -> bool:
+    """Whether it goes through to the service, whatever that makes of it."""
+    try:
+        _ASK[question.action](client(question.action.split(":")[0]), question.id)
+    except ClientError as error:
+        return not error.response["Error"]["Code"].startswith("AccessDenied")
+    return True
+
+
+def _query(aws: Any, table: str, index: str | None = None) -> Any:
+    return aws.query(
+        TableName=table,
+        KeyConditionExpression=f"{index or ''}PK = :nowhere",
+        ExpressionAttributeValues={":nowhere": {"S": "NOWHERE"}},
+        **({"IndexName": index} if index else {}),
+    )

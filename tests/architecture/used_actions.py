@@ -1,0 +1,144 @@
+"""What each function asks of AWS, written down while it works through stories and requests on the local run."""
+
+import json
+from collections import defaultdict
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+import pytest
+from aws_lambda_powertools.utilities.parameters.base import DEFAULT_PROVIDERS
+
+from infra.local import aws
+from infra.local.cloud import Cloud
+from infra.local.simulate import STAFF, Simulation
+from infra.local.story import StoryFile
+from infra.local.template import TABLE_NAME
+from shared import payments
+from shared.store import queries
+from tests.world import World
+
+STORIES = sorted((Path(__file__).parents[1] / "scenarios/stories").glob("*.yaml"))
+DATES_ONLY = ("a-seat-", "a-midnight-")
+"""Stories that differ from others in their dates, and take the same ways."""
+PARTS = {"Put": "PutItem", "Delete": "DeleteItem", "Update": "UpdateItem", "ConditionCheck": "ConditionCheckItem"}
+
+
+def used_actions():
+    """For each function what it did, as (action, resource): (dynamodb:Query, BillingTable/index/GSI1)."""
+    with recorded() as used:
+        for story in STORIES:
+            if story.name.startswith(DATES_ONLY):
+                continue
+            Simulation(StoryFile(story), lambda _: None).play()
+        requests()
+        mishaps()
+    return used
+
+
+@contextmanager
+def recorded():
+    """Write down what functions ask for while this lasts. Each invocation is a cold start: nothing is known yet."""
+    used, running = defaultdict(set), []
+    invoke, answer_here = Cloud.invoke, aws.answer_here
+
+    def invoke_noted(cloud, name, event):
+        _forget_everything()
+        running.append(name)
+        try:
+            return invoke(cloud, name, event)
+        finally:
+            running.pop()
+
+    def noting(service, answer):
+        def note(request):
+            if running:
+                used[running[-1]] |= set(actions(service, aws.operation(request), json.loads(request.body)))
+            return answer(request)
+
+        return note
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Cloud, "invoke", invoke_noted)
+        patch.setattr(aws, "answer_here", lambda said: answer_here({name: noting(name, said[name]) for name in said}))
+        yield used
+
+
+def _forget_everything():
+    for provider in DEFAULT_PROVIDERS.values():
+        provider.clear_cache()
+    payments.forget()
+    queries.forget()
+
+
+def actions(service, operation, body):
+    """The rights that a call asks for, as IAM names them: a transaction those of its parts, a batch that of one."""
+    if operation == "TransactWriteItems":
+        for part in body["TransactItems"]:
+            [(kind, item)] = part.items()
+            assert item["TableName"] == TABLE_NAME
+            yield f"dynamodb:{PARTS[kind]}", "BillingTable"
+    elif service == "dynamodb":
+        assert body.get("TableName") == TABLE_NAME or list(body["RequestItems"]) == [TABLE_NAME]
+        yield (
+            f"dynamodb:{operation}",
+            f"BillingTable/index/{body['IndexName']}" if "IndexName" in body else "BillingTable",
+        )
+    elif operation == "SendMessageBatch":
+        yield "sqs:SendMessage", body["QueueUrl"]
+    else:
+        assert operation == "GetParameter", f"what right does {service}:{operation} ask for?"
+        yield "ssm:GetParameter", body["Name"]
+
+
+def requests():
+    """Every route that reads, every preview, a seat for a subscription that is due, a card that its owner saves."""
+    world = World().sells()
+    bought = world.call("POST", "/accounts/acme/checkout", {"items": [{"price": "sales-seat", "quantity": 5}]}).json
+    subscription = bought["subscriptions"][0]["id"]
+    names = {
+        "account": "acme",
+        "seller": "us",
+        "subscription": subscription,
+        "checkout": bought["id"],
+        "invoice": bought["invoice"]["id"],
+        "type": "sales",
+    }
+    for route in world.cloud.template.routes:
+        path = route.path.removeprefix("/v1").format(**names)
+        if route.method == "GET":
+            assert world.call("GET", path, permissions=STAFF).status == 200, route
+    seats = f"/accounts/acme/subscriptions/{subscription}/seats/sales"
+    for path, body in (
+        ("/accounts/acme/checkout/preview", {"items": [{"price": "sales-seat"}]}),
+        (f"{seats}/preview", {"quantity": 1}),
+        (seats, {"quantity": 1}),
+    ):
+        assert world.call("POST", path, body).status < 300, path
+    world.suddenly("2026-02-26T12:00:00Z")
+    assert world.call("POST", seats, {"quantity": 1}).status == 201
+    opened = world.call("POST", "/accounts/acme/payment-method", {}).json
+    world.cloud.stripe.save(opened["setup_intent"], "pm_card_mastercard")  # the payer does, and a webhook tells
+    world.cloud.settle()
+
+
+def mishaps():
+    """What cannot be read is moved out of the way: a subscription, and an invoice that Stripe did not answer for."""
+    world = World().sells().account("bolt")
+    spoil("acme", f"SUB#{world.subscribed()}#", "term")
+    unanswered = world.subscribed(account="bolt")
+    world.cloud.faults.arm("stripe.create", "request_lost")
+    world.on("2026-02-25T05:05:00Z")
+    spoil("bolt", f"INVOICE#{unanswered}-00001#", "lines")
+    world.on("2026-02-27T05:00:00Z")
+
+
+def spoil(account, key, attribute):
+    """Write into the table what no decision of ours writes."""
+    boto3.client("dynamodb").update_item(
+        TableName="prorata",
+        Key={"PK": {"S": f"ACCOUNT#{account}"}, "SK": {"S": key}},
+        UpdateExpression="SET #attribute = :value",
+        ExpressionAttributeNames={"#attribute": attribute},
+        ExpressionAttributeValues={":value": {"S": "spoilt"}},
+    )
