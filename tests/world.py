@@ -8,7 +8,8 @@ from infra.local.expectations import shown
 from infra.local.invocations import Call
 from infra.local.simulate import CUSTOMER, STAFF
 from shared.store import queries
-from shared.store.records import Entry, Record
+from shared.store.record import Record
+from shared.store.records import Entry
 
 SEAT = {
     "product": "sales",

@@ -204,7 +204,7 @@ class Cloud:
         from shared import payments
         from shared.edge import clock
         from shared.store import queries
-        from shared.store.records import Record
+        from shared.store.record import Record
 
         os.environ.update({name: value for each in self.template.functions.values()
                            for name, value in each.environment.items()} | _ENVIRONMENT)  # fmt: skip

@@ -25,7 +25,7 @@ from shared.domain.subscription import Book, PendingInvoiceItem
 from shared.edge import clock
 from shared.edge.jobs import MOST_TRIES
 from shared.store import queries, table
-from shared.store.records import Record
+from shared.store.record import Record
 
 CATALOG = ROOT / "infra/catalog/hub.yaml"
 MONTH = timedelta(days=31)

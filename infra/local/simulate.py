@@ -16,7 +16,8 @@ from infra.local.invocations import Call, Reply
 from infra.local.story import METHODS, Fault, Step, StoryFile, account_in
 from infra.local.yaml_file import YamlFile
 from shared.domain.invoice import Invoice
-from shared.store.records import Entry, Record
+from shared.store.record import Record
+from shared.store.records import Entry
 
 STAFF = "seller.admin"
 CUSTOMER = "billing.view billing.modify users.edit"

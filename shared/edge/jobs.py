@@ -16,7 +16,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from shared.edge import clock
 from shared.edge.telemetry import logger
 from shared.store import queries, table
-from shared.store.records import SHARDS
+from shared.store.record import SHARDS
 
 MOST_TRIES = 5
 """After so many a message goes to the dead-letter queue; template.yaml says the same."""

@@ -17,15 +17,8 @@ from shared.domain.errors import Invalid, NotFound
 from shared.domain.invoice import Invoice
 from shared.domain.subscription import Book, PendingInvoiceItem, Status, Subscription
 from shared.store.attributes import instant
-from shared.store.records import (
-    SHARDS,
-    Answer,
-    CatalogHead,
-    EventRecord,
-    InvoiceRecord,
-    Record,
-    SubscriptionRecord,
-)
+from shared.store.record import SHARDS, Record
+from shared.store.records import Answer, CatalogHead, EventRecord, InvoiceRecord, SubscriptionRecord
 from shared.store.table import events_of
 
 T = TypeVar("T")

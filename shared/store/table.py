@@ -14,7 +14,8 @@ from pynamodb.transactions import TransactWrite
 from shared.domain.changes import Changes, Event
 from shared.domain.errors import Conflict
 from shared.store.attributes import instant
-from shared.store.records import RECORD_OF, Answer, AnswerRecord, Entry, Record
+from shared.store.record import RECORD_OF, Record
+from shared.store.records import Answer, AnswerRecord, Entry
 
 TRANSACTION_LIMIT = 100  # of DynamoDB
 KEPT = timedelta(days=7)

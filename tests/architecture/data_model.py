@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from shared.store import queries
-from shared.store.records import Record
+from shared.store.record import Record
 
 PAGE = Path(__file__).parents[2] / "docs/data-model.md"
 KEYS = ("PK", "SK", "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK")

@@ -7,7 +7,8 @@ import pytest
 
 from infra.local import template
 from shared.store import queries, records
-from shared.store.records import AnswerRecord, Record
+from shared.store.record import Record
+from shared.store.records import AnswerRecord
 from tests.architecture.data_model import KEYS, PAGE, access, chart, filled, patterns
 
 TABLE = template.read().table

@@ -22,7 +22,8 @@ from infra.local import aws, template
 from shared.domain import renewal, seats
 from shared.edge import upkeep
 from shared.store import queries, table
-from shared.store.records import EventRecord, Record
+from shared.store.record import Record
+from shared.store.records import EventRecord
 from tests.edge.another_lambda import Meanwhile
 from tests.world import SEAT, World
 

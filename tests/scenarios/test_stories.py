@@ -9,7 +9,8 @@ from infra.local.simulate import Simulation
 from infra.local.story import StoryFile
 from shared.domain.invoice import InvoiceStatus
 from shared.domain.processor import to_stripe
-from shared.store.records import InvoiceRecord, Record
+from shared.store.record import Record
+from shared.store.records import InvoiceRecord
 
 HERE = Path(__file__).parent
 STORIES = sorted(HERE.glob("stories/*.yaml"))

@@ -7,7 +7,7 @@ from moto import mock_aws
 from infra.local import aws, template
 from infra.local.dynamodb import DynamoDB
 from shared.store import queries
-from shared.store.records import Record
+from shared.store.record import Record
 
 TABLE = {
     name: template.read().table[name]

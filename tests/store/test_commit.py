@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from infra.local import aws
 from shared.domain.changes import Changes
 from shared.store import queries, table
-from shared.store.records import EventRecord, Record
+from shared.store.record import Record
+from shared.store.records import EventRecord
 from shared.store.table import Once, Stale
 from tests.store.examples import (
     ACME,

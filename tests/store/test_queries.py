@@ -12,7 +12,7 @@ from shared.domain.invoice import InvoiceStatus
 from shared.domain.subscription import Status
 from shared.store import queries, table
 from shared.store.queries import Due
-from shared.store.records import shard
+from shared.store.record import shard
 from shared.store.table import Once
 from tests.store.examples import (
     ACME,

@@ -14,7 +14,9 @@ from infra.local.dynamodb_values import item_size
 from shared.domain.money import DIGITS, Money
 from shared.domain.periods import Period
 from shared.store import records
-from shared.store.records import RECORD_OF, Record, SubscriptionRecord
+from shared.store.attributes import instant
+from shared.store.record import RECORD_OF, Record, shard
+from shared.store.records import SubscriptionRecord
 from tests.store.examples import (
     EVERY_KIND,
     INVOICE,
@@ -116,7 +118,7 @@ def test_there_is_an_example_of_every_kind():
 
 # -- keys --------------------------------------------------------------------------------------------------
 
-SHARD = records.shard("acme")
+SHARD = shard("acme")
 KEYS = {
     "account": {"PK": "ACCOUNT#acme", "SK": "ACCOUNT"},
     "seller_entity": {"PK": "SELLER", "SK": "ENTITY#us#"},
@@ -169,12 +171,12 @@ def test_what_has_nothing_to_do_any_more_leaves_the_due_index(store):
 
 @given(IDS)
 def test_an_account_is_always_in_the_same_of_sixteen_shards(account):
-    assert records.shard(account) == records.shard(account)
-    assert records.shard(account) in {f"{number:02}" for number in range(16)}
+    assert shard(account) == shard(account)
+    assert shard(account) in {f"{number:02}" for number in range(16)}
 
 
 def test_accounts_are_spread_evenly_over_the_shards():
-    shards = [records.shard(f"account-{number}") for number in range(16_000)]
+    shards = [shard(f"account-{number}") for number in range(16_000)]
     assert all(800 < shards.count(f"{number:02}") < 1200 for number in range(16))
 
 
@@ -182,7 +184,7 @@ def test_a_later_instant_sorts_later_whatever_its_zone_was():
     early = datetime.fromisoformat("2026-02-25T00:00:00+01:00")
     late = datetime.fromisoformat("2026-02-24T19:30:00-05:00")
     assert early < late
-    assert records.instant(early) < records.instant(late)
+    assert instant(early) < instant(late)
 
 
 # -- sizes -------------------------------------------------------------------------------------------------

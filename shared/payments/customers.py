@@ -1,0 +1,84 @@
+"""Customers at Stripe, and the ways to pay that they have saved."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import stripe
+
+from shared.domain.account import Account, PaymentMethod
+from shared.domain.errors import Invalid
+from shared.payments.line import PAGE, Refused, ask, client, every, once, version
+
+
+class Setup(NamedTuple):
+    """A SetupIntent: how a way to pay is saved without a payment."""
+
+    id: str
+    status: str
+    client_secret: str
+    payment_method: str | None
+
+    @property
+    def saved(self) -> str | None:
+        """The way to pay that can be charged now."""
+        return self.payment_method if self.status == "succeeded" else None
+
+
+def make_customer(account: Account) -> str:
+    """The account's customer at Stripe, made once under a key of the account's own."""
+    assert account.customer_asked_at
+    params: Any = {"description": account.id, "metadata": {"account": account.id}}  # nothing that may change (C4)
+    options = once(f"{account.id}:customer:{account.customer_asked_at.isoformat()}")
+    return str(ask(lambda: client().v1.customers.create(params, options)).id)
+
+
+def find_customer(account: Account, since: datetime) -> str | None:
+    """A customer made for the account whose answer was lost, from what Stripe tells of that time."""
+    window = {"gte": int((since - timedelta(hours=1)).timestamp())}
+    params: Any = {"type": "customer.created", "created": window, "limit": PAGE}
+    found = ask(lambda: client().v1.events.list(params, version()))
+    for event in every(found):
+        customer = event["data"]["object"]
+        if customer.get("metadata", {}).get("account") == account.id:
+            return str(customer["id"])
+    return None
+
+
+def save_method(account: Account, method: str | None, key: str) -> Setup:
+    """Save a way to pay: at once where it is named, else by the payer with the client secret."""
+    params: Any = {
+        "customer": account.customer,
+        "usage": "off_session",
+        "payment_method_types": ["card"],
+        "metadata": {"account": account.id},
+    }
+    if method:
+        params |= {"payment_method": method, "confirm": True}
+    try:
+        made = ask(lambda: client().v1.setup_intents.create(params, once(key)))
+    except stripe.CardError as error:
+        raise Invalid(error.user_message or "This card was declined.", code=error.code or "card_declined") from error
+    except Refused as error:
+        raise Invalid(f"Stripe does not know this way to pay: {error}", code="unknown_payment_method") from error
+    return _setup(made)
+
+
+def setup(setup_id: str) -> Setup:
+    """A SetupIntent as it is now."""
+    return _setup(ask(lambda: client().v1.setup_intents.retrieve(setup_id, options=version())))
+
+
+def method(account_id: str, method_id: str, saved_at: datetime) -> PaymentMethod:
+    """What a person recognises a way to pay by."""
+    found = ask(lambda: client().v1.payment_methods.retrieve(method_id, options=version())).to_dict()
+    card = found.get("card") or {}
+    expires = f"{card['exp_year']}-{card['exp_month']:02}" if card else None
+    return PaymentMethod(
+        account_id, found["id"], found["type"], card.get("brand"), card.get("last4"), expires, saved_at
+    )
+
+
+def _setup(made: Any) -> Setup:
+    return Setup(made.id, made.status, made.client_secret, made.payment_method)
