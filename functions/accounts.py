@@ -95,6 +95,7 @@ def put_seller(seller: str, body: PutSeller) -> answers.Seller:
             address=body.address,
             billing_mailbox=body.billing_mailbox or "",
             retry_days=body.retry_days,
+            after_retries=body.after_retries,
             version=before.version if before else 0,
         )
         accounts.check_seller_change(before, after)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from shared import payments
 from shared.domain import checkout as checkouts
-from shared.domain.account import Account
+from shared.domain import processor
+from shared.domain.account import Account, PaymentMethod
 from shared.domain.catalog import Catalog
 from shared.domain.changes import Changes
 from shared.domain.checkout import LineItem, Offer
-from shared.domain.errors import Conflict
-from shared.edge import collect, views
+from shared.domain.errors import Conflict, Invalid, NotFound
+from shared.edge import bills, collect, views
 from shared.edge.api import Api, Decision, Unavailable, entry_point
 from shared.edge.permissions import MODIFY
 from shared.edge.schemas import BuyItems, SaveMethod
@@ -28,7 +29,7 @@ api = Api()
 @api.serve("POST /v1/accounts/{account}/checkout/preview")
 def preview_checkout(account: str, body: BuyItems) -> answers.Offer:
     """What buying these items starts, and what is due at once. Nothing is bought."""
-    return views.offer(_offer(queries.account(account), body, "co_preview"))
+    return bills.offer(_offer(queries.account(account), body, "co_preview"))
 
 
 @api.serve("POST /v1/accounts/{account}/checkout", status=201)
@@ -44,7 +45,7 @@ def open_checkout(account: str, body: BuyItems) -> answers.Checkout:
         buyer = queries.account(account)
         made = _offer(buyer, body, checkout_id)
         api.expect(body.expect_amount, made.due_now)
-        if made.costs_later and buyer.payment_method is None:
+        if made.lacks_a_method(buyer):
             sentence = "Nothing is due now, so a way to pay must be saved first: POST …/payment-method."
             raise Conflict(sentence, code="payment_method_required")
         buyer = _known_to_stripe(buyer)
@@ -68,8 +69,10 @@ def save_payment_method(account: str, body: SaveMethod) -> answers.SavedMethod:
 
     def decide() -> Decision[dict[str, str]]:
         buyer = _known_to_stripe(queries.account(account))
+        types = _types(buyer, body)
         with _stripe_answers():
-            setup = payments.save_method(buyer, body.payment_method, f"{account}:{request}")
+            named = _named(buyer, body.payment_method, types)
+            setup = payments.save_method(buyer, named, types, _consent(), f"{account}:{request}")
             method = payments.method(account, setup.saved, api.now) if setup.saved else None
         return Decision(collect.method_saved(buyer, method) if method else Changes(), {"setup_intent": setup.id})
 
@@ -83,9 +86,39 @@ def save_payment_method(account: str, body: SaveMethod) -> answers.SavedMethod:
     return views.saved_method(setup.id, setup.status, setup.client_secret, method)
 
 
+def _types(buyer: Account, wanted: SaveMethod) -> tuple[str, ...]:
+    """The types that may be saved: those named, else those that the checkouts of what is charged accepted (F28)."""
+    alive = queries.alive_subscriptions(buyer.id)
+    charged = [each for each in alive if wanted.subscription in (None, each.id)]
+    if wanted.subscription and not charged:
+        raise NotFound(f"There is no subscription {wanted.subscription!r}.", code="unknown_subscription")
+    accepted = tuple(dict.fromkeys(name for each in charged for name in each.payment_methods)) or ("card",)
+    types = processor.accepted_types(wanted.payment_methods or accepted, buyer.currency)
+    if wanted.subscription and not set(types) <= set(accepted):
+        sentence = f"This subscription's checkout accepted {', '.join(accepted)} only."
+        raise Conflict(sentence, code="payment_method_not_accepted")
+    return types
+
+
+def _named(buyer: Account, method: str | None, types: tuple[str, ...]) -> PaymentMethod | None:
+    """The way to pay that was named; Stripe is asked for its type where that makes a difference."""
+    if method is None or types == ("card",):
+        return PaymentMethod(buyer.id, method, "card") if method else None
+    try:
+        return payments.method(buyer.id, method, api.now)
+    except payments.Refused as error:
+        raise Invalid(f"Stripe does not know this way to pay: {error}", code="unknown_payment_method") from error
+
+
+def _consent() -> payments.Consent:
+    event = api.current_event
+    return payments.Consent(event.request_context.http.source_ip, event.headers.get("user-agent") or "unknown")
+
+
 def _offer(buyer: Account, wanted: BuyItems, checkout_id: str) -> Offer:
     sold = queries.catalog()
-    made = checkouts.offer(buyer, queries.seller(buyer.seller), _lines(wanted, sold), checkout_id, api.now)
+    lines, seller = _lines(wanted, sold), queries.seller(buyer.seller)
+    made = checkouts.offer(buyer, seller, lines, checkout_id, api.now, wanted.payment_methods)
     checkouts.check_room(made.checkout, len(queries.alive_subscriptions(buyer.id)))
     return made
 
@@ -113,18 +146,15 @@ def _stripe_answers() -> Iterator[None]:
 def _standing(account: str, checkout_id: str, *, drive: bool) -> answers.Checkout:
     found = queries.checkout(account, checkout_id)
     if found.invoice_id is None:
-        return views.checkout(found, None, None)
-    if drive:
+        return bills.checkout(found, None, None)
+    if drive and found.due_at:
         with suppress(payments.Trouble):  # what became of it is not known yet: the timer brings it up again
             collect.collect(account, found.invoice_id)
         found = queries.checkout(account, checkout_id)
     assert found.invoice_id
     bill = queries.invoice(account, found.invoice_id)
-    secret = None
-    if api.may(MODIFY) and found.due_at and bill.attempt and bill.attempt.payment_intent:
-        with suppress(payments.Trouble):
-            secret = payments.get(bill.attempt.payment_intent).client_secret
-    return views.checkout(found, bill, secret)
+    secret = collect.client_secret(bill) if api.may(MODIFY) and found.due_at else None
+    return bills.checkout(found, bill, secret)
 
 
 handler = entry_point(api)

@@ -1,11 +1,14 @@
-"""Invoices: list and show them."""
+"""Invoices: list and show them, have one charged now, write one off."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from shared.edge import views
-from shared.edge.api import Api, entry_point
+from shared import payments
+from shared.domain import collection
+from shared.edge import bills, collect, views
+from shared.edge.api import Api, Decision, Unavailable, entry_point
 from shared.store import queries
 
 if TYPE_CHECKING:
@@ -18,13 +21,56 @@ api = Api()
 def list_invoices(account: str) -> answers.Page[answers.Invoice]:
     """The invoices of an account, in the order of their numbers."""
     queries.account(account)
-    return views.page(queries.invoices(account, *api.listing()), views.invoice)
+    return views.page(queries.invoices(account, *api.listing()), bills.invoice)
 
 
 @api.serve("GET /v1/accounts/{account}/invoices/{invoice}")
 def get_invoice(account: str, invoice: str) -> answers.Invoice:
     """One invoice with its lines."""
-    return views.invoice(queries.invoice(account, invoice))
+    return bills.invoice(queries.invoice(account, invoice))
+
+
+@api.serve("POST /v1/accounts/{account}/invoices/{invoice}/pay")
+def pay_invoice(account: str, invoice: str) -> answers.PayingInvoice:
+    """Charge an invoice now by the saved way to pay, at most three times (F29).
+
+    Where its payer must do something, or nothing is saved, the client secret of
+    its one PaymentIntent comes back: by whichever way it is paid, it is paid once.
+    """
+
+    def decide() -> Decision[dict[str, str]]:
+        bill, buyer = queries.invoice(account, invoice), queries.account(account)
+        if bill.attempt is None and not bill.settled:
+            try:
+                buyer = collect.customer_of(buyer)
+            except (payments.NoAnswer, payments.Unclear) as error:
+                raise Unavailable("Stripe does not answer. Please send the same request again.") from error
+        method = collect.method_for(bill, buyer)
+        return Decision(collection.pay(bill, buyer.customer, method, api.now), {"invoice": invoice})
+
+    # The stored answer is the id: a replay shows the invoice as it stands then (DESIGN 6).
+    api.once(account, decide)
+    with suppress(payments.Trouble):  # what became of it is not known yet: the timer brings it up again
+        collect.collect(account, invoice)
+    bill = queries.invoice(account, invoice)
+    return bills.paying_invoice(bill, collect.client_secret(bill))
+
+
+@api.serve("POST /v1/accounts/{account}/invoices/{invoice}/write-off")
+def write_off_invoice(account: str, invoice: str) -> answers.Invoice:
+    """Give an invoice up: its PaymentIntent is cancelled first, and nothing can be captured afterwards.
+
+    While Stripe does not answer, or a bank debit is on its way, it stays as it is and is seen to later.
+    """
+
+    def decide() -> Decision[dict[str, str]]:
+        bill = queries.invoice(account, invoice)
+        return Decision(collection.write_off(bill, api.now), {"invoice": invoice})
+
+    api.once(account, decide)
+    with suppress(payments.Trouble):
+        collect.collect(account, invoice)
+    return bills.invoice(queries.invoice(account, invoice))
 
 
 handler = entry_point(api)

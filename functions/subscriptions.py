@@ -1,13 +1,18 @@
-"""Subscriptions: list and show them."""
+"""Subscriptions: list and show them, cancel one, release one that is parked."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.domain.errors import Invalid
-from shared.domain.subscription import Status
-from shared.edge import views
-from shared.edge.api import Api, entry_point
+from shared.domain import cancellation, renewal
+from shared.domain.cancellation import Cancellation
+from shared.domain.errors import Forbidden, Invalid
+from shared.domain.periods import local_day
+from shared.domain.subscription import Book, Status
+from shared.edge import bills, upkeep, views
+from shared.edge.api import Api, Decision, entry_point
+from shared.edge.permissions import STAFF
+from shared.edge.schemas import Cancel, PreviewCancel
 from shared.store import queries
 
 if TYPE_CHECKING:
@@ -27,6 +32,47 @@ def list_subscriptions(account: str) -> answers.Page[answers.ListedSubscription]
 def get_subscription(account: str, subscription: str) -> answers.Subscription:
     """R5: billing details of one subscription."""
     return views.subscription(queries.book(account, subscription))
+
+
+@api.serve("POST /v1/accounts/{account}/subscriptions/{subscription}/cancel/preview")
+def preview_cancel(account: str, subscription: str, body: PreviewCancel) -> answers.Cancellation:
+    """What cancelling comes to. Nothing is cancelled."""
+    book = upkeep.previewed(account, subscription, api.now)
+    return bills.cancellation(_cancellation(book, body))
+
+
+@api.serve("POST /v1/accounts/{account}/subscriptions/{subscription}/cancel")
+def cancel(account: str, subscription: str, body: Cancel) -> answers.Cancellation:
+    """End a subscription now (R84). A bank debit that is on its way is neither cancelled nor refunded (R86)."""
+    if not body.understood:
+        sentence = "Please confirm that you understand: the customer will not be charged again (understood: true)."
+        raise Invalid(sentence, code="not_understood", path=("understood",))
+
+    def decide() -> Decision[answers.Cancellation]:
+        made = _cancellation(upkeep.current(account, subscription, api.now), body)
+        return Decision(made.changes, bills.cancellation(made))
+
+    return api.once(account, decide)
+
+
+@api.serve("POST /v1/accounts/{account}/subscriptions/{subscription}/release")
+def release(account: str, subscription: str) -> answers.Subscription:
+    """Bill a parked subscription after all: somebody has looked at it."""
+
+    def decide() -> Decision[answers.Subscription]:
+        book = queries.book(account, subscription)
+        changes = renewal.release(book.subscription)
+        return Decision(changes, views.subscription(book.after(changes)))
+
+    return api.once(account, decide)
+
+
+def _cancellation(book: Book, wanted: PreviewCancel) -> Cancellation:
+    if wanted.waive and not api.may(STAFF):
+        raise Forbidden("Only the seller can waive the rest of a commitment.", code="permission_missing")
+    it = book.subscription
+    open_invoices = [bill for bill in queries.unsettled_invoices(it.account_id) if it.id in bill.subscription_ids]
+    return cancellation.at_once(book, tuple(open_invoices), local_day(api.now, it.zone), api.now, waive=wanted.waive)
 
 
 @api.serve("GET /v1/subscriptions", query=("status", "limit", "cursor"))

@@ -12,6 +12,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,11 @@ import msgspec
 from infra.local import template
 from infra.local.cloud import Cloud
 from infra.local.invocations import Call
+from shared.domain.changes import Changes
 from shared.edge import answers
 from shared.edge.api import Served
 from shared.edge.permissions import PERMISSIONS, STAFF, UNSIGNED
+from shared.store import queries, table
 
 ROOT = Path(__file__).parents[2]
 FILES = (ROOT / "docs" / "openapi.json", ROOT / "shared" / "edge" / "openapi.json")
@@ -55,6 +58,11 @@ EXAMPLES: list[tuple[str, Any]] = [
     ("GET /v1/accounts/acme/invoices", None),
     ("GET /v1/accounts/acme/invoices/{invoice}", None),
     ("GET /v1/accounts/acme/events", None),
+    ("POST /v1/accounts/acme/invoices/{declined}/pay", None),
+    ("POST /v1/accounts/acme/invoices/{declined}/write-off", None),
+    ("POST /v1/accounts/acme/subscriptions/{subscription}/release", None),
+    ("POST /v1/accounts/acme/subscriptions/{subscription}/cancel/preview", {"when": "now"}),
+    ("POST /v1/accounts/acme/subscriptions/{subscription}/cancel", {"when": "now", "understood": True}),
 ]
 """What is sent to make the examples, in this order; names in braces come from the checkout's answer."""
 
@@ -170,6 +178,8 @@ def _examples() -> dict[str, tuple[Any, Any]]:
         method, path = re.sub(r"{(\w+)}", lambda match: names[match[1]], line).split(" ")
         if "/seats" in path and method == "POST":
             cloud.advance(datetime(2026, 2, 7, 20, 30, tzinfo=UTC))
+        if line.endswith("/events"):
+            _decline_and_park(cloud, names)
         sent = json.dumps(body) if body is not None else None
         reply = cloud.request(Call(method, path, sent, {"Idempotency-Key": f"example-{number}"}, claims))
         assert reply.status < 300, f"{line}: {reply.body}"
@@ -178,6 +188,16 @@ def _examples() -> dict[str, tuple[Any, Any]]:
             names["checkout"], names["subscription"] = reply.json["id"], reply.json["subscriptions"][0]["id"]
             names["invoice"] = reply.json["invoice"]["id"]
     return found
+
+
+def _decline_and_park(cloud: Cloud, names: dict[str, str]) -> None:
+    """The renewal is declined, and the one after it would be billed twice, had nobody looked."""
+    subscription = queries.book("acme", names["subscription"]).subscription
+    cloud.stripe.becomes(str(subscription.payment_method), "card_declined")
+    cloud.advance(datetime(2026, 2, 25, 15, tzinfo=UTC))
+    names["declined"] = f"{subscription.id}-00001"
+    renewed = queries.book("acme", subscription.id).subscription
+    table.commit(Changes(put=(replace(renewed, parked=True),)), cloud.now)
 
 
 def _route(cloud: Cloud, method: str, path: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from shared.domain.errors import Conflict
@@ -11,12 +13,27 @@ from shared.domain.money import digits_of
 from shared.domain.periods import known_zone
 
 
+class AfterRetries(StrEnum):
+    """What becomes of a subscription whose last automatic retry was declined (D17)."""
+
+    LEAVE_UNPAID = "leave_unpaid"
+    CANCEL = "cancel"
+
+
+class Dunning(NamedTuple):
+    """What is done about a declined charge (D17): tried again after so many days each, and then."""
+
+    retry_days: tuple[int, ...] = ()
+    then: AfterRetries = AfterRetries.LEAVE_UNPAID
+
+
 @dataclass(frozen=True, slots=True)
 class SellerEntity:
     """The company of the seller that an account buys from: its zone decides which day it is (R51).
 
     ``retry_days`` is the dunning schedule: after the n-th decline the charge is
-    tried again so many days later (D17).
+    tried again so many days later, and after the last one ``after_retries`` says
+    what becomes of the subscription (D17).
     """
 
     id: str
@@ -26,6 +43,7 @@ class SellerEntity:
     address: str = ""
     billing_mailbox: str = ""  # R11: whom a customer asks about a bill
     retry_days: tuple[int, ...] = (3, 5, 7)
+    after_retries: AfterRetries = AfterRetries.LEAVE_UNPAID
     version: int = 0
 
     def __post_init__(self) -> None:
@@ -36,6 +54,11 @@ class SellerEntity:
     def zone(self) -> ZoneInfo:
         """The time zone that its days are counted in."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def dunning(self) -> Dunning:
+        """What it does about a declined charge."""
+        return Dunning(self.retry_days, self.after_retries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +73,7 @@ class Account:
     customer: str | None = None  # at Stripe
     customer_asked_at: datetime | None = None  # when that customer was first asked for
     payment_method: str | None = None  # the id of the PaymentMethod that is charged
+    payment_method_type: str = "card"
     version: int = 0
 
     def __post_init__(self) -> None:
@@ -95,5 +119,6 @@ def changed(before: Account | None, after: Account) -> Account:
         customer=before.customer,
         customer_asked_at=before.customer_asked_at,
         payment_method=before.payment_method,
+        payment_method_type=before.payment_method_type,
         version=before.version,
     )

@@ -16,7 +16,7 @@ from shared.domain.errors import Conflict, Invalid
 from shared.domain.invoice import Invoice, InvoiceLine, fee_line
 from shared.domain.money import Money, total
 from shared.domain.periods import Interval, local_day, nth_period
-from shared.domain.processor import can_charge, too_large
+from shared.domain.processor import accepted_types, can_charge, too_large
 from shared.domain.subscription import (
     MOST_ITEMS,
     MOST_UNITS,
@@ -90,10 +90,12 @@ class Offer(NamedTuple):
         amounts = (line.amount for line in self.invoice.lines) if self.invoice else ()
         return total(amounts, self.checkout.subscriptions[0].currency if not self.invoice else self.invoice.currency)
 
-    @property
-    def costs_later(self) -> bool:
-        """Whether nothing is due now, but something will be: a way to pay must be there already."""
-        return self.invoice is None and any(each.fee.amount for each in self.checkout.subscriptions)
+    def lacks_a_method(self, account: Account) -> bool:
+        """Whether nothing is due now, but something will be: then a way to pay must be there already."""
+        if self.invoice or not any(each.fee.amount for each in self.checkout.subscriptions):
+            return False
+        accepted = all(account.payment_method_type in each.payment_methods for each in self.checkout.subscriptions)
+        return account.payment_method is None or not accepted
 
 
 class _Terms(NamedTuple):
@@ -106,29 +108,32 @@ class _Terms(NamedTuple):
 
 
 def offer(
-    account: Account, seller: SellerEntity, lines: Iterable[LineItem], checkout_id: str, now: datetime
+    account: Account,
+    seller: SellerEntity,
+    lines: Iterable[LineItem],
+    checkout_id: str,
+    now: datetime,
+    payment_methods: tuple[str, ...] = ("card",),
 ) -> Offer:
     """Group line items into subscriptions and draw their one first invoice.
 
     Groups that start today are on the invoice with their first period; those
     that start later are invoiced when they do. What is paid once is on it too.
+    ``payment_methods`` are the types its payer may choose from, now and
+    whenever the way to pay is changed (R65).
     """
     on = local_day(now, seller.zone)
-    groups: dict[_Terms, list[SubscriptionItem]] = {}
-    once: list[SubscriptionItem] = []
-    for line in lines:
-        item = _item(account, line)
-        if line.price.interval is None:
-            once.append(item)
-        else:
-            groups.setdefault(_terms(line, line.price.interval, on), []).append(item)
-    if len(groups) > MOST_GROUPS:
-        raise Invalid(f"A checkout makes at most {MOST_GROUPS} subscriptions.", code="too_many_groups")
+    accepted = accepted_types(payment_methods, account.currency)
+    groups, once = _grouped(account, lines, on)
     subscriptions = tuple(
-        _subscription(account, seller, terms, items, _subscription_id(checkout_id, n), on)
+        replace(
+            _subscription(account, seller, terms, items, _subscription_id(checkout_id, n), on),
+            payment_methods=accepted,
+        )
         for n, (terms, items) in enumerate(groups.items())
     )
     bill = _first_invoice(account, subscriptions, once, checkout_id, on)
+    bill = bill and replace(bill, payment_methods=accepted)
     if not subscriptions and bill is None:
         raise Invalid("There is nothing to buy: name an item that costs something or renews.", code="nothing_to_buy")
     checkout = Checkout(
@@ -143,6 +148,23 @@ def offer(
     return Offer(checkout, bill)
 
 
+def _grouped(
+    account: Account, lines: Iterable[LineItem], on: date
+) -> tuple[dict[_Terms, list[SubscriptionItem]], list[SubscriptionItem]]:
+    """The items of each subscription to be (R71), and those that are paid once."""
+    groups: dict[_Terms, list[SubscriptionItem]] = {}
+    once: list[SubscriptionItem] = []
+    for line in lines:
+        item = _item(account, line)
+        if line.price.interval is None:
+            once.append(item)
+        else:
+            groups.setdefault(_terms(line, line.price.interval, on), []).append(item)
+    if len(groups) > MOST_GROUPS:
+        raise Invalid(f"A checkout makes at most {MOST_GROUPS} subscriptions.", code="too_many_groups")
+    return groups, once
+
+
 def check_room(checkout: Checkout, alive: int) -> None:
     """Refuse what would give an account more subscriptions than one transaction can move."""
     if alive + len(checkout.subscriptions) > MOST_SUBSCRIPTIONS:
@@ -155,7 +177,10 @@ def begin(account: Account, made: Offer, now: datetime) -> Changes:
     checkout, bill = made
     if bill is None:
         return complete(checkout, account, None)
-    frozen = collection.freeze(bill, account.customer, account.payment_method, now, on_session=True)
+    accepted = account.payment_method_type in bill.payment_methods
+    method = account.payment_method if accepted else None
+    debit = method is not None and account.payment_method_type != "card"  # its mandate is there already
+    frozen = collection.freeze(bill, account.customer, method, now, on_session=not debit)
     return Changes(put=(checkout, frozen), events=(invoice.issued(frozen),))
 
 
@@ -166,11 +191,9 @@ def complete(checkout: Checkout, account: Account, method: PaymentMethod | None)
     """
     if checkout.status is not CheckoutStatus.OPEN:
         return Changes()
-    paying = method.id if method else account.payment_method
-    started = tuple(
-        replace(subscription, customer=account.customer, payment_method=paying)
-        for subscription in checkout.subscriptions
-    )
+    if method:
+        account = replace(account, payment_method=method.id, payment_method_type=method.type)
+    started = tuple(charged_by(subscription, account) for subscription in checkout.subscriptions)
     data = {"checkout": checkout.id, "subscriptions": [subscription.id for subscription in started]}
     events = [Event(account.id, "checkout.completed", data)]
     for subscription in started:
@@ -181,9 +204,21 @@ def complete(checkout: Checkout, account: Account, method: PaymentMethod | None)
                 "term": str(subscription.current_term),
             }
             events.append(Event(account.id, "subscription.started", facts))
-    saved = (method, replace(account, payment_method=method.id)) if method else ()
+    saved = (method, account) if method else ()
     done = replace(checkout, status=CheckoutStatus.COMPLETE)
     return Changes(put=(done, *started, *saved), events=tuple(events))
+
+
+def charged_by(subscription: Subscription, account: Account) -> Subscription:
+    """The subscription, charged by what its account has saved from now on, if it accepts that (R65, R74)."""
+    if account.payment_method_type not in subscription.payment_methods:
+        return replace(subscription, customer=account.customer)
+    return replace(subscription, customer=account.customer, payment_method=account.payment_method)
+
+
+def wait_for(checkout: Checkout, until: datetime) -> Checkout:
+    """The checkout, open for at least as long as its payer has been given to do what the bank asks."""
+    return replace(checkout, expires_at=max(checkout.expires_at, until))
 
 
 def expire(checkout: Checkout, bill: Invoice | None) -> Changes:

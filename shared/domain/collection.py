@@ -24,10 +24,12 @@ from typing import Any
 
 from shared.domain import setback
 from shared.domain.changes import Changes, Event
+from shared.domain.errors import Conflict
 from shared.domain.invoice import (
     Attempt,
     AttemptState,
     Drawn,
+    GiveUp,
     Invoice,
     InvoiceStatus,
     issued,
@@ -39,6 +41,14 @@ from shared.domain.subscription import PendingInvoiceItem, Status, Subscription
 
 SAFE = timedelta(hours=20)
 """Stripe forgets a key after 24 hours (F33); with an older one nothing is sent any more."""
+MOST_BY_HAND = 3
+HARD_DECLINES = frozenset({
+    "lost_card", "stolen_card", "pickup_card", "restricted_card", "revocation_of_authorization",
+    "revocation_of_all_authorizations", "stop_payment_order", "account_closed", "bank_account_closed",
+    "no_account", "debit_not_authorized", "no_such_payment_method",
+})  # fmt: skip
+"""Declines that no retry can mend: they wait for a new method (D17)."""
+_LEFT = (AttemptState.DECLINED, AttemptState.WAITING_FOR_PAYER)
 QUIET = timedelta(hours=1)
 """How much longer a request may still be on its way before it is held never to have arrived."""
 
@@ -52,6 +62,7 @@ class Step(StrEnum):
     GET = "get"  # ask for the one there is
     LOOK = "look"  # list the customer's and match
     RETRY = "retry"  # begin the next attempt, then ask again
+    CANCEL = "cancel"  # see that nothing can capture any more, then write it off
 
 
 def freeze(
@@ -80,7 +91,7 @@ def freeze(
         payment_method=payment_method,
         on_session=on_session,
     )
-    return replace(invoice, attempt=attempt, due_at=now)
+    return replace(invoice, status=InvoiceStatus.OPEN, attempt=attempt, due_at=now)
 
 
 def issue(drawn: Drawn, replaced: tuple[PendingInvoiceItem, ...], now: datetime) -> Changes:
@@ -90,18 +101,22 @@ def issue(drawn: Drawn, replaced: tuple[PendingInvoiceItem, ...], now: datetime)
         return Changes(put=(subscription,), delete=replaced)
     frozen = freeze(bill, subscription.customer, subscription.payment_method, now)
     told = (issued(frozen), *([settled(frozen)] if frozen.settled else []))
+    if frozen.status is InvoiceStatus.WAITING_FOR_PAYER:  # there is nothing to charge it by
+        frozen = replace(frozen, past_due=True)
+        return Changes(put=(frozen, *carried), delete=replaced, events=told) + standing(bill, frozen, subscription)
     return Changes(put=(subscription, frozen, *carried), delete=replaced, events=told)
 
 
 def next_step(invoice: Invoice, now: datetime) -> Step:
     """What to do about an invoice; asked again immediately before anything is sent, ``now`` by the clock."""
     attempt = invoice.attempt
+    if invoice.giving_up and not invoice.settled:
+        return Step.CANCEL
     if invoice.settled or attempt is None:
         return Step.NOTHING
     if attempt.state is AttemptState.INTENT:
-        if attempt.look or now - attempt.t0 >= SAFE:
-            return Step.GET if attempt.payment_intent else Step.LOOK
-        return Step.CONFIRM if attempt.payment_intent else Step.CREATE
+        look, send = (Step.GET, Step.CONFIRM) if attempt.payment_intent else (Step.LOOK, Step.CREATE)
+        return look if attempt.look or now - attempt.t0 >= SAFE else send
     if attempt.state in (AttemptState.PROCESSING, AttemptState.ACTION):
         return Step.GET
     due = invoice.due_at is not None and now >= invoice.due_at
@@ -115,7 +130,7 @@ def create_params(invoice: Invoice) -> dict[str, Any]:
         "amount": attempt.amount,
         "currency": invoice.currency.lower(),
         "customer": attempt.customer,
-        "payment_method_types": ["card"],
+        "payment_method_types": list(invoice.payment_methods),
         "metadata": {"account": invoice.account_id, "invoice": invoice.id, "attempt": str(attempt.n)},
     }
     if attempt.on_session:
@@ -147,6 +162,8 @@ def retry(invoice: Invoice, payment_method: str | None, now: datetime) -> Change
     """Begin the next attempt, with the method that is current now (C2: only after one that ended)."""
     attempt = invoice.live
     assert attempt.state is AttemptState.DECLINED
+    if payment_method is None and attempt.payment_method is None and attempt.payment_intent:
+        return leave_to_payer(invoice)
     following = replace(
         attempt,
         n=attempt.n + 1,
@@ -157,6 +174,61 @@ def retry(invoice: Invoice, payment_method: str | None, now: datetime) -> Change
         look=False,
     )
     return Changes(put=(replace(invoice, attempt=following, due_at=now), past_attempt(invoice, now)))
+
+
+def leave_to_payer(invoice: Invoice) -> Changes:
+    """Nothing happens by itself any more: it stays open until its payer does something."""
+    waiting = replace(invoice.live, state=AttemptState.WAITING_FOR_PAYER)
+    return Changes(put=(replace(invoice, attempt=waiting, status=InvoiceStatus.WAITING_FOR_PAYER, due_at=None),))
+
+
+def pay(invoice: Invoice, customer: str | None, payment_method: str | None, now: datetime) -> Changes:
+    """Somebody asks for an invoice to be charged now, at most three times (F29).
+
+    What is on its way already is left alone, and so is what its payer must
+    confirm. Without a saved method its PaymentIntent is made, so that the payer
+    can pay it on the page.
+    """
+    if invoice.status in (InvoiceStatus.VOID, InvoiceStatus.UNCOLLECTIBLE) or invoice.giving_up:
+        raise Conflict("Nothing is collected of this invoice any more.", code="invoice_closed")
+    attempt = invoice.attempt
+    if invoice.settled or (attempt and attempt.state not in _LEFT):
+        return Changes()
+    if attempt is None:
+        return Changes(put=(freeze(invoice, customer, payment_method, now, on_session=payment_method is None),))
+    if payment_method is None and attempt.payment_intent:
+        return Changes()
+    if attempt.by_hand >= MOST_BY_HAND:
+        sentence = f"This invoice was tried by hand {MOST_BY_HAND} times. Please save another way to pay."
+        raise Conflict(sentence, code="too_many_retries")
+    if attempt.error in HARD_DECLINES and payment_method == attempt.payment_method:
+        sentence = "This way to pay was declined for good. Please save another one."
+        raise Conflict(sentence, code="method_declined_for_good")
+    return _again(invoice, replace(attempt, by_hand=attempt.by_hand + 1), payment_method, now)
+
+
+def write_off(invoice: Invoice, now: datetime) -> Changes:
+    """Begin to give an invoice up: first its PaymentIntent is cancelled, so that nothing captures afterwards."""
+    if invoice.checkout_id and not invoice.submitted:
+        raise Conflict("A checkout that nobody pays ends by itself.", code="checkout_open")
+    if invoice.status is InvoiceStatus.PAID:
+        raise Conflict("This invoice is paid.", code="invoice_paid")
+    if invoice.settled or invoice.giving_up:
+        return Changes()
+    return Changes(put=(replace(invoice, giving_up=GiveUp.WRITE_OFF, due_at=now),))
+
+
+def written_off(invoice: Invoice) -> Changes:
+    """Nothing can capture any more: it will never be collected, and is not past due."""
+    attempt = invoice.attempt and replace(invoice.attempt, state=AttemptState.CANCELED)
+    closed = replace(invoice, status=InvoiceStatus.UNCOLLECTIBLE, attempt=attempt, due_at=None, past_due=False)
+    data = {
+        "invoice": invoice.id,
+        "subscription": invoice.subscription_id,
+        "amount": invoice.total.decimal,
+        "currency": invoice.currency,
+    }
+    return Changes(put=(closed,), events=(Event(invoice.account_id, "invoice.uncollectible", data),))
 
 
 def never_arrived(invoice: Invoice, now: datetime) -> bool:
@@ -182,15 +254,19 @@ def standing(before: Invoice, after: Invoice, subscription: Subscription) -> Cha
 
 def bring_up(invoice: Invoice, customer: str | None, payment_method: str, now: datetime) -> Changes:
     """A new method was saved: what is past due is charged by it now (F28)."""
-    if invoice.settled or not invoice.past_due:
-        return Changes()
     attempt = invoice.attempt
+    if invoice.settled or not invoice.past_due or invoice.giving_up:
+        return Changes()
     if attempt is None:
         return Changes(put=(freeze(invoice, customer, payment_method, now),))
-    if attempt.state not in (AttemptState.DECLINED, AttemptState.WAITING_FOR_PAYER):
-        return Changes()
-    declined = replace(attempt, state=AttemptState.DECLINED)
-    return Changes(put=(replace(invoice, status=InvoiceStatus.OPEN, attempt=declined, due_at=now),))
+    begun = attempt.state not in (*_LEFT, AttemptState.ACTION)
+    return Changes() if begun else _again(invoice, attempt, payment_method, now)
+
+
+def _again(invoice: Invoice, attempt: Attempt, payment_method: str | None, now: datetime) -> Changes:
+    """The next attempt begins now, whatever it waited for."""
+    ended = replace(attempt, state=AttemptState.DECLINED, action=None, action_since=None)
+    return retry(replace(invoice, status=InvoiceStatus.OPEN, attempt=ended), payment_method, now)
 
 
 def postpone(invoice: Invoice, error: str, now: datetime) -> Changes:

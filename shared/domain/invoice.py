@@ -41,6 +41,13 @@ class AttemptState(StrEnum):
     CANCELED = "canceled"
 
 
+class GiveUp(StrEnum):
+    """Why an invoice is not to be collected any more, once nothing can capture."""
+
+    WRITE_OFF = "write_off"  # the seller's staff said so
+    CANCEL = "cancel"  # the last retry was declined and the seller ends the subscription then (D17)
+
+
 @dataclass(frozen=True, slots=True)
 class InvoiceLine:
     """One thing that is owed; ``amount`` is rounded already."""
@@ -61,7 +68,8 @@ class Attempt:
     ``n`` makes keys; ``declines`` is what dunning counts. ``amount`` is frozen
     in Stripe's units. ``charge`` is Stripe's latest charge that was accounted
     for, so that an old decline is not counted twice. ``look``: an answer left
-    it open what happened, so look before anything is sent again.
+    it open what happened, so look before anything is sent again. ``by_hand``
+    counts the attempts that somebody asked for.
     """
 
     n: int
@@ -74,7 +82,10 @@ class Attempt:
     payment_intent: str | None = None
     charge: str | None = None
     declines: int = 0
+    by_hand: int = 0
     look: bool = False
+    action: str | None = None  # what the payer must do, in Stripe's words
+    action_since: datetime | None = None
     error: str | None = None  # Stripe's code of the last decline
     message: str | None = None  # its sentence for the payer
 
@@ -92,9 +103,12 @@ class Invoice:
     status: InvoiceStatus = InvoiceStatus.OPEN
     subscription_id: str | None = None
     checkout_id: str | None = None
+    payment_methods: tuple[str, ...] = ("card",)  # what its payer may pay with (R65)
     attempt: Attempt | None = None
     due_at: datetime | None = None
-    past_due: bool = False  # counted among its subscription's unpaid invoices
+    submitted: bool = False  # on a checkout's invoice: paid or on its way, so its subscriptions are there (R72)
+    past_due: bool = False  # counted among its subscriptions' unpaid invoices
+    giving_up: GiveUp | None = None  # why its PaymentIntent is being cancelled
     paid_at: datetime | None = None
     failures: int = 0
     error: str | None = None
@@ -110,6 +124,14 @@ class Invoice:
         """The attempt that is being made."""
         assert self.attempt, f"{self.id} is not being collected"
         return self.attempt
+
+    @property
+    def subscription_ids(self) -> tuple[str, ...]:
+        """The subscriptions it is owed for, once they are there: several on a checkout's first invoice."""
+        if self.subscription_id:
+            return (self.subscription_id,)
+        named = dict.fromkeys(line.subscription_id for line in self.lines if line.subscription_id)
+        return tuple(named) if self.submitted else ()
 
     @property
     def settled(self) -> bool:
@@ -185,6 +207,7 @@ def draw(
         currency=subscription.currency,
         lines=lines,
         subscription_id=subscription.id,
+        payment_methods=subscription.payment_methods,
         due_at=now,
     )
     if invoice.total.amount == 0:

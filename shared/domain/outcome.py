@@ -5,21 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from shared.domain.account import AfterRetries, Dunning
 from shared.domain.changes import Changes, Event
-from shared.domain.collection import QUIET, SAFE, never_arrived
-from shared.domain.invoice import AttemptState, Invoice, InvoiceStatus, paid, past_attempt, settled
+from shared.domain.collection import HARD_DECLINES, QUIET, SAFE, never_arrived
+from shared.domain.invoice import AttemptState, GiveUp, Invoice, InvoiceStatus, paid, past_attempt, settled
 from shared.domain.processor import from_stripe
 
 POLL = timedelta(hours=6)
 ACTION_WAIT = timedelta(days=3)
+MICRODEPOSITS = "verify_with_microdeposits"
+MICRODEPOSITS_WAIT = timedelta(days=10)
 ALARM_AGAIN = timedelta(days=1)
-HARD_DECLINES = frozenset({
-    "lost_card", "stolen_card", "pickup_card", "restricted_card", "revocation_of_authorization",
-    "revocation_of_all_authorizations", "stop_payment_order", "account_closed", "bank_account_closed",
-    "no_such_payment_method",
-})  # fmt: skip
-"""Declines that no retry can mend: they wait for a new method (D17)."""
 
+_AT_LAST = {AfterRetries.LEAVE_UNPAID: None, AfterRetries.CANCEL: GiveUp.CANCEL}
 _NOT_DONE = "authentication_not_done"
 _ENDED = (AttemptState.DECLINED, AttemptState.WAITING_FOR_PAYER)
 _STATUS = {
@@ -48,10 +46,11 @@ class Payment:
     error: str | None = None  # code of the last error, the decline code where there is one
     message: str | None = None
     client_secret: str | None = None
+    action: str | None = None  # what the payer must do, where the status says that something is to be done
     answers: bool = False  # the answer to what the live attempt sent, and no news of a payment seen before
 
 
-def learned(invoice: Invoice, payment: Payment | None, now: datetime, retry_days: tuple[int, ...]) -> Changes:
+def learned(invoice: Invoice, payment: Payment | None, now: datetime, dunning: Dunning) -> Changes:
     """What an answer of Stripe changes; nothing if it says nothing new.
 
     ``payment`` ``None`` means that a look found none. Success is absorbing
@@ -67,7 +66,12 @@ def learned(invoice: Invoice, payment: Payment | None, now: datetime, retry_days
     if not _same(invoice, payment):
         return _alarm(invoice, "payment_mismatch", f"{payment.id} is not what was asked for", now)
     handle = _MEANING[payment.status]
-    return handle(_with(invoice, payment), payment, now, retry_days)
+    return handle(_with(invoice, payment), payment, now, dunning)
+
+
+def microdeposits(invoice: Invoice) -> bool:
+    """Whether its payer waits for two small deposits of the bank, which takes days."""
+    return invoice.attempt is not None and invoice.attempt.action == MICRODEPOSITS
 
 
 def refused(invoice: Invoice, code: str, message: str, now: datetime) -> Changes:
@@ -85,11 +89,11 @@ def refused(invoice: Invoice, code: str, message: str, now: datetime) -> Changes
         error=code,
         message=message,
     )
-    return _declined(invoice, said, now, ())
+    return _declined(invoice, said, now, Dunning())
 
 
-def _succeeded(invoice: Invoice, payment: Payment, now: datetime, _: tuple[int, ...]) -> Changes:
-    done = replace(invoice.live, state=AttemptState.SUCCEEDED, look=False, error=None, message=None)
+def _succeeded(invoice: Invoice, payment: Payment, now: datetime, _: Dunning) -> Changes:
+    done = replace(invoice.live, state=AttemptState.SUCCEEDED, look=False, action=None, error=None, message=None)
     captured = from_stripe(payment.amount, invoice.currency)
     data = {
         "invoice": invoice.id,
@@ -98,56 +102,71 @@ def _succeeded(invoice: Invoice, payment: Payment, now: datetime, _: tuple[int, 
         "currency": invoice.currency,
         "payment": payment.id,
     }
-    after = paid(replace(invoice, attempt=done), now)
+    after = paid(replace(_submitted(invoice), attempt=done), now)
     return Changes(put=(after,), events=(Event(invoice.account_id, "payment.succeeded", data), settled(after)))
 
 
-def _processing(invoice: Invoice, payment: Payment, now: datetime, _: tuple[int, ...]) -> Changes:
+def _processing(invoice: Invoice, payment: Payment, now: datetime, _: Dunning) -> Changes:
+    """On its way, as a bank debit is for days (R72)."""
     data = {"invoice": invoice.id, "payment": payment.id}
-    return _move(invoice, AttemptState.PROCESSING, now + POLL, Event(invoice.account_id, "payment.processing", data))
+    event = Event(invoice.account_id, "payment.processing", data)
+    return _move(_submitted(invoice), AttemptState.PROCESSING, now + POLL, event)
 
 
-def _action(invoice: Invoice, payment: Payment, now: datetime, retry_days: tuple[int, ...]) -> Changes:
+def _action(invoice: Invoice, payment: Payment, now: datetime, dunning: Dunning) -> Changes:
+    """The payer must do something; what is not done in time counts as a decline, once."""
     attempt = invoice.live
     if attempt.state in _ENDED and attempt.error == _NOT_DONE:
-        return Changes()  # it counted as a decline already
-    if attempt.state is AttemptState.ACTION and now - attempt.t0 >= ACTION_WAIT:
-        return _declined(invoice, replace(payment, error=_NOT_DONE), now, retry_days)
-    data = {"invoice": invoice.id, "payment": payment.id}
+        return Changes()
+    since = attempt.action_since or now
+    wait = MICRODEPOSITS_WAIT if payment.action == MICRODEPOSITS else ACTION_WAIT
+    if attempt.state is AttemptState.ACTION and now - since >= wait:
+        return _declined(invoice, replace(payment, error=_NOT_DONE), now, dunning)
+    asked = replace(attempt, action=payment.action or payment.error, action_since=since)
+    data = {"invoice": invoice.id, "payment": payment.id, "action": asked.action}
     event = Event(invoice.account_id, "payment.action_required", data)
-    return _move(invoice, AttemptState.ACTION, now + POLL, event)
+    return _move(replace(invoice, attempt=asked), AttemptState.ACTION, min(now + POLL, since + wait), event)
 
 
-def _needs_method(invoice: Invoice, payment: Payment, now: datetime, retry_days: tuple[int, ...]) -> Changes:
+def _needs_method(invoice: Invoice, payment: Payment, now: datetime, dunning: Dunning) -> Changes:
     attempt = invoice.live
     if payment.charge == attempt.charge and payment.charge is not None and not payment.answers:
         return _not_found(invoice, now)  # an old decline, accounted for already
     if payment.error == "authentication_required":
-        return _action(invoice, payment, now, retry_days)
+        return _action(invoice, payment, now, dunning)
     if attempt.payment_method is None and payment.charge is None:
         return _move(invoice, AttemptState.WAITING_FOR_PAYER, None)
-    return _declined(invoice, payment, now, retry_days)
+    return _declined(invoice, payment, now, dunning)
 
 
-def _declined(invoice: Invoice, payment: Payment, now: datetime, retry_days: tuple[int, ...]) -> Changes:
+def _declined(invoice: Invoice, payment: Payment, now: datetime, dunning: Dunning) -> Changes:
     attempt = invoice.live
     if attempt.state in _ENDED:
         return Changes()
     declines = attempt.declines + 1
-    again = declines <= len(retry_days) and payment.error not in HARD_DECLINES
+    again = declines <= len(dunning.retry_days) and payment.error not in HARD_DECLINES
     failed = replace(
         attempt,
         state=AttemptState.DECLINED if again else AttemptState.WAITING_FOR_PAYER,
         declines=declines,
         charge=payment.charge,
         look=False,
+        action=None,
+        action_since=None,
         error=payment.error,
         message=payment.message,
     )
-    due_at = now + timedelta(days=retry_days[declines - 1]) if again else None
-    status = _STATUS[failed.state]
+    due_at = now + timedelta(days=dunning.retry_days[declines - 1]) if again else None
+    giving_up = invoice.giving_up
+    if declines > len(dunning.retry_days) and payment.error not in HARD_DECLINES and invoice.subscription_ids:
+        giving_up = giving_up or _AT_LAST[dunning.then]
     after = replace(
-        invoice, attempt=failed, status=status, due_at=due_at, past_due=invoice.subscription_id is not None
+        invoice,
+        attempt=failed,
+        status=_STATUS[failed.state],
+        due_at=now if giving_up else due_at,
+        past_due=bool(invoice.subscription_ids),
+        giving_up=giving_up,
     )
     data = {
         "invoice": invoice.id,
@@ -160,21 +179,26 @@ def _declined(invoice: Invoice, payment: Payment, now: datetime, retry_days: tup
     return Changes(put=(after,), events=(Event(invoice.account_id, "payment.failed", data),))
 
 
-def _canceled(invoice: Invoice, payment: Payment, now: datetime, retry_days: tuple[int, ...]) -> Changes:
+def _canceled(invoice: Invoice, payment: Payment, now: datetime, dunning: Dunning) -> Changes:
     """The attempt ends; a new PaymentIntent may be made now that this one is proven cancelled (C3)."""
     gone = replace(invoice, attempt=replace(invoice.live, payment_intent=None))
     if gone.live.state in _ENDED:
         return Changes(put=(gone,))
     canceled = replace(payment, error=payment.error or "payment_canceled", charge=None)
-    return _declined(gone, canceled, now, retry_days)
+    return _declined(gone, canceled, now, dunning)
 
 
-def _unconfirmed(invoice: Invoice, _payment: Payment, now: datetime, _: tuple[int, ...]) -> Changes:
-    """Made, and waiting to be confirmed: the next attempt does that, with a key of its own."""
+def _unconfirmed(invoice: Invoice, _payment: Payment, now: datetime, _: Dunning) -> Changes:
+    """Made, and waiting to be confirmed: the next attempt does that, with a key of its own.
+
+    Where a payer is about to confirm it, it is left to the payer.
+    """
+    if invoice.live.state is not AttemptState.INTENT:
+        return Changes()
     return _move(invoice, AttemptState.DECLINED, now)
 
 
-def _unexpected(invoice: Invoice, payment: Payment, now: datetime, _: tuple[int, ...]) -> Changes:
+def _unexpected(invoice: Invoice, payment: Payment, now: datetime, _: Dunning) -> Changes:
     return _alarm(invoice, "payment_unexpected", f"{payment.id} is {payment.status}", now)
 
 
@@ -225,6 +249,11 @@ def _move(invoice: Invoice, state: AttemptState, due_at: datetime | None, *event
         return Changes(put=(replace(invoice, due_at=due_at),)) if invoice.due_at != due_at else Changes()
     moved = replace(attempt, state=state, look=False)
     return Changes(put=(replace(invoice, attempt=moved, status=_STATUS[state], due_at=due_at),), events=events)
+
+
+def _submitted(invoice: Invoice) -> Invoice:
+    """R72: what a checkout sells is there as soon as its payment is on its way."""
+    return replace(invoice, submitted=invoice.checkout_id is not None)
 
 
 def _with(invoice: Invoice, payment: Payment) -> Invoice:

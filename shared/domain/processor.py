@@ -5,10 +5,14 @@ Plain tables, so that an amount can be frozen for Stripe by functions that never
 
 from __future__ import annotations
 
+from shared.domain.errors import Invalid
 from shared.domain.money import Money, digits_of
 
 _DIGITS = {"ISK": 2, "UGX": 2, "MGA": 0}
 """Where Stripe counts in other units than ISO 4217: krónur and shillings in hundredths, ariary whole."""
+
+METHOD_TYPES: dict[str, str | None] = {"card": None, "us_bank_account": "USD", "sepa_debit": "EUR"}
+"""Ways to pay that a checkout can accept (R65), and the one currency of a bank debit."""
 
 _SMALLEST = {
     "AED": 200, "AUD": 50, "BGN": 100, "BRL": 50, "CAD": 50, "CHF": 50, "CZK": 1500, "DKK": 250, "EUR": 50, "GBP": 30,
@@ -42,6 +46,19 @@ def from_stripe(amount: int, currency: str) -> Money:
     """
     digits = digits_of(currency)
     return Money(amount * 10**digits // 10 ** _DIGITS.get(currency, digits), currency)
+
+
+def accepted_types(wanted: tuple[str, ...], currency: str) -> tuple[str, ...]:
+    """The types of ways to pay, each once; a bank debit moves one currency only (R65)."""
+    if not wanted:
+        raise Invalid("Name at least one way to pay.", code="invalid_payment_methods")
+    for name in wanted:
+        if name not in METHOD_TYPES:
+            known = ", ".join(METHOD_TYPES)
+            raise Invalid(f"There is no way to pay {name[:40]!r}. Known: {known}.", code="invalid_payment_methods")
+        if METHOD_TYPES[name] not in (None, currency):
+            raise Invalid(f"{name} takes no {currency}.", code="invalid_payment_methods")
+    return tuple(dict.fromkeys(wanted))
 
 
 LARGEST = 99_999_999

@@ -8,10 +8,15 @@ from typing import Any
 
 from shared.domain import collection, invoice, setback
 from shared.domain.changes import Changes, Event
+from shared.domain.errors import Conflict
+from shared.domain.invoice import CARRIED, Drawn
+from shared.domain.money import total
 from shared.domain.periods import local_day, nth_period
 from shared.domain.subscription import Book, Status, Subscription
 
 MOST_PERIODS_BEHIND = 36
+MOST_FEES = 3
+"""An invoice holds the fees of a period, and at most as much again for what was added in the one before."""
 
 
 def step(book: Book, now: datetime) -> Changes | None:
@@ -23,7 +28,7 @@ def step(book: Book, now: datetime) -> Changes | None:
     """
     subscription = book.subscription
     on = subscription.next_invoice_on
-    if not subscription.alive or local_day(now, subscription.zone) < on:
+    if not subscription.alive or subscription.parked or local_day(now, subscription.zone) < on:
         return None
     if subscription.payments is not None and subscription.billed >= subscription.payments:
         return _expire(book, on, now)
@@ -59,6 +64,8 @@ def _bill(book: Book, on: date, now: datetime) -> Changes:
         subscription,
         status=Status.ACTIVE if started else subscription.status,
         billed=subscription.billed + 1,
+        invoiced_on=on,
+        released=False,
         failures=0,
         retry_at=None,
         error=None,
@@ -69,7 +76,38 @@ def _bill(book: Book, on: date, now: datetime) -> Changes:
         data["term_renewed"] = True
     event = Event(subscription.account_id, name, data)
     drawn = invoice.draw(moved, period, book.pending, on, now)
+    if why := _beyond_its_terms(subscription, drawn, on):
+        return _park(subscription, why)
     return Changes(events=(event,)) + collection.issue(drawn, book.pending, now)
+
+
+def _beyond_its_terms(subscription: Subscription, drawn: Drawn, on: date) -> str | None:
+    """The bounds that no invoice of a sound subscription passes: one a period, and at most so many times its fee.
+
+    They do not ask how the amount came to be, so that a mistake in that cannot reach a customer.
+    """
+    if subscription.released:
+        return None
+    if subscription.invoiced_on and on <= subscription.invoiced_on:
+        return f"the period from {on} would be billed after that from {subscription.invoiced_on}"
+    lines = drawn.invoice.lines if drawn.invoice else ()
+    billed = total((line.amount for line in lines if line.kind != CARRIED), subscription.currency)
+    most = max(subscription.fee, drawn.subscription.fee).times(MOST_FEES)
+    return f"{billed} would be billed, more than {MOST_FEES} times what it costs" if billed > most else None
+
+
+def _park(subscription: Subscription, why: str) -> Changes:
+    data = {"code": "billing_parked", "subscription": subscription.id, "what": why}
+    event = Event(subscription.account_id, "alarm.raised", data)
+    return Changes(put=(replace(subscription, parked=True),), events=(event,))
+
+
+def release(subscription: Subscription) -> Changes:
+    """Somebody has looked at it: its next invoice is drawn as it is."""
+    if not subscription.parked:
+        raise Conflict("This subscription is not parked.", code="not_parked")
+    event = Event(subscription.account_id, "subscription.released", {"subscription": subscription.id})
+    return Changes(put=(replace(subscription, parked=False, released=True),), events=(event,))
 
 
 def _expire(book: Book, on: date, now: datetime) -> Changes:

@@ -76,12 +76,17 @@ class Subscription:
     payments: int | None = None  # R73: a fixed number of them
     customer: str | None = None
     payment_method: str | None = None
+    payment_methods: tuple[str, ...] = ("card",)  # the types that its checkout accepted (R65)
     billed: int = 0
     seq: int = 0
     unpaid: int = 0
     failures: int = 0
     retry_at: datetime | None = None
     error: str | None = None
+    canceled_on: date | None = None
+    invoiced_on: date | None = None  # the day of the last period that was billed
+    parked: bool = False  # it would be billed beyond its terms: not before somebody has looked at it
+    released: bool = False  # somebody has: its next invoice is not held to the bounds
     version: int = 0
 
     @property
@@ -107,7 +112,9 @@ class Subscription:
     @property
     def due_at(self) -> datetime | None:
         """The earliest instant at which there is something to do; the due index stands on it."""
-        return (self.retry_at or periods.midnight(self.next_invoice_on, self.zone)) if self.alive else None
+        if not self.alive or self.parked:
+            return None
+        return self.retry_at or periods.midnight(self.next_invoice_on, self.zone)
 
     @property
     def period(self) -> Period:

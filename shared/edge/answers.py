@@ -34,6 +34,7 @@ class Seller(TypedDict):
     address: str
     billing_mailbox: str | None
     retry_days: list[int]
+    after_retries: str
 
 
 class Account(TypedDict):
@@ -166,7 +167,9 @@ class Subscription(ListedSubscription):
     auto_renewal: bool
     payments: int | None
     ends_on: str | None
+    canceled_on: str | None
     current_period: Period | None
+    payment_methods: list[str]
     cost: Money
     items: list[SubscriptionItem]
     pending: list[PendingItem]
@@ -240,6 +243,7 @@ class Invoice(TypedDict):
     lines: list[Line]
     paid_at: str | None
     next_attempt_at: str | None
+    past_due: bool
     error: Decline | None
 
 
@@ -266,12 +270,38 @@ class Offer(TypedDict):
     invoice: Invoice | None
 
 
-class CheckoutPayment(TypedDict):
-    """How far the checkout's invoice is paid; with the client secret its payer can go on."""
+class Paying(TypedDict):
+    """How far an invoice is paid, and what its payer must do; the client secret is for Stripe's Payment Element."""
 
     status: str
+    action: str | None
     client_secret: str | None
     error: Decline | None
+
+
+class PayingInvoice(Invoice):
+    """An invoice that somebody asked to be charged now."""
+
+    payment: Paying
+
+
+class UnderWay(TypedDict):
+    """A payment that is on its way."""
+
+    invoice: str
+    amount: Money
+
+
+class Cancellation(TypedDict):
+    """What cancelling comes to: the same before and after."""
+
+    subscription: str
+    status: str
+    canceled_on: str
+    charge: Money
+    committed_until: str | None
+    payments_under_way: list[UnderWay]
+    notice: str
 
 
 class Checkout(TypedDict):
@@ -282,7 +312,7 @@ class Checkout(TypedDict):
     expires_at: str | None
     subscriptions: list[StartingSubscription]
     invoice: Invoice | None
-    payment: CheckoutPayment | None
+    payment: Paying | None
 
 
 class SavedMethod(TypedDict):

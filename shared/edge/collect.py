@@ -7,13 +7,15 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared import payments
-from shared.domain import checkout, collection, outcome
-from shared.domain.account import Account, PaymentMethod
+from shared.domain import cancellation, checkout, collection, outcome
+from shared.domain.account import Account, Dunning, PaymentMethod
 from shared.domain.changes import Changes
 from shared.domain.checkout import CheckoutStatus
 from shared.domain.collection import Step
-from shared.domain.invoice import Invoice, InvoiceStatus
+from shared.domain.invoice import AttemptState, GiveUp, Invoice, InvoiceStatus
 from shared.domain.outcome import Payment
+from shared.domain.periods import local_day
+from shared.domain.subscription import Book, Status
 from shared.edge import clock
 from shared.edge.jobs import Job
 from shared.edge.telemetry import record
@@ -41,6 +43,26 @@ def collect(account_id: str, invoice_id: str) -> Invoice:
             break
         invoice = after
     return invoice
+
+
+def client_secret(invoice: Invoice) -> str | None:
+    """What the payer confirms the invoice's one PaymentIntent with, while there is something to confirm (C3)."""
+    attempt = invoice.attempt
+    if invoice.settled or invoice.giving_up or attempt is None or attempt.payment_intent is None:
+        return None
+    if attempt.state is AttemptState.PROCESSING:
+        return None
+    with suppress(payments.Trouble):
+        return payments.get(attempt.payment_intent).client_secret
+    return None
+
+
+def method_for(invoice: Invoice, account: Account) -> str | None:
+    """The way to pay that an invoice is charged by: its subscription's, or its account's where it accepts that."""
+    current = [each for each in (book.subscription.payment_method for book in _books(invoice)) if each]
+    if current:
+        return current[0]
+    return account.payment_method if account.payment_method_type in invoice.payment_methods else None
 
 
 def learn(account_id: str, invoice_id: str, payment: Payment) -> None:
@@ -92,6 +114,8 @@ def bring_up_past_due(account_id: str) -> None:
     account = queries.account(account_id)
     assert account.payment_method
     for invoice in queries.unsettled_invoices(account_id):
+        if account.payment_method_type not in invoice.payment_methods:
+            continue
         changes = collection.bring_up(invoice, account.customer, account.payment_method, clock.now())
         with suppress(table.Stale):  # it is being collected just now
             if changes.put:
@@ -103,12 +127,12 @@ def method_saved(account: Account, method: PaymentMethod) -> Changes:
 
     Where there are more than one transaction holds, the others are moved before.
     """
-    alive = queries.alive_subscriptions(account.id)
-    moved = [replace(each, customer=account.customer, payment_method=method.id) for each in alive]
+    account = replace(account, payment_method=method.id, payment_method_type=method.type)
+    moved = [checkout.charged_by(each, account) for each in queries.alive_subscriptions(account.id)]
     while len(moved) > checkout.MOST_SUBSCRIPTIONS:
         _commit(Changes(put=tuple(moved[: checkout.MOST_SUBSCRIPTIONS])))
         del moved[: checkout.MOST_SUBSCRIPTIONS]
-    return Changes(put=(method, replace(account, payment_method=method.id), *moved))
+    return Changes(put=(method, account, *moved))
 
 
 def customer_of(account: Account) -> Account:
@@ -129,7 +153,9 @@ def _advance(invoice: Invoice, now: datetime) -> Invoice | None:
     """One step: the invoice after it, or nothing if there was nothing to learn. ``now`` was asked just before."""
     step = collection.next_step(invoice, now)
     if step is Step.RETRY:
-        return _commit_change(invoice, collection.retry(invoice, _current_method(invoice), now))
+        return _commit_change(invoice, _retry(invoice, now))
+    if step is Step.CANCEL:
+        return _commit_change(invoice, collection.written_off(invoice)) if _dead(invoice) else None
     if step in (Step.GET, Step.LOOK):
         return _commit_learned(invoice, _seen(invoice), clock.now())
     try:
@@ -170,8 +196,8 @@ def _dead(bill: Invoice) -> bool:
 
 def _commit_learned(invoice: Invoice, payment: Payment | None, now: datetime) -> Invoice | None:
     good = payment is not None and payment.status == "succeeded"
-    retry_days = () if good or invoice.checkout_id else queries.seller(invoice.seller).retry_days
-    return _commit_change(invoice, outcome.learned(invoice, payment, now, retry_days), payment)
+    dunning = queries.seller(invoice.seller).dunning if invoice.subscription_ids and not good else Dunning()
+    return _commit_change(invoice, outcome.learned(invoice, payment, now, dunning), payment)
 
 
 def _commit_change(invoice: Invoice, changes: Changes, payment: Payment | None = None) -> Invoice | None:
@@ -182,11 +208,14 @@ def _commit_change(invoice: Invoice, changes: Changes, payment: Payment | None =
     after = next((entity for entity in changes.put if isinstance(entity, Invoice)), None)
     if after is None:
         return None
-    if after.subscription_id and after.past_due != invoice.past_due:
-        subscription = queries.book(after.account_id, after.subscription_id).subscription
-        changes += collection.standing(invoice, after, subscription)
-    if after.checkout_id and after.status is InvoiceStatus.PAID and not invoice.settled:
+    if after.past_due != invoice.past_due:
+        for book in _books(after):
+            changes += _standing(invoice, after, book)
+    if after.submitted and not invoice.submitted:
         changes += _completed(after, payment)
+    if after.checkout_id and outcome.microdeposits(after) and not outcome.microdeposits(invoice):
+        opened = queries.checkout(after.account_id, after.checkout_id)
+        changes += Changes(put=(checkout.wait_for(opened, clock.now() + outcome.MICRODEPOSITS_WAIT),))
     _commit(changes)
     return replace(after, version=after.version + 1)
 
@@ -197,15 +226,32 @@ def _completed(invoice: Invoice, payment: Payment | None) -> Changes:
     account = queries.account(invoice.account_id)
     assert opened.status is CheckoutStatus.OPEN, f"{opened.id} is paid, but {opened.status}"
     method = None
-    if payment and payment.payment_method and payment.payment_method != account.payment_method:
-        method = payments.method(account.id, payment.payment_method, clock.now())
+    paid_with = payment.payment_method if payment else None
+    if paid_with and paid_with != account.payment_method:
+        method = payments.method(account.id, paid_with, clock.now())
     return checkout.complete(opened, account, method)
 
 
-def _current_method(invoice: Invoice) -> str | None:
-    if invoice.subscription_id is None:
-        return None
-    return queries.book(invoice.account_id, invoice.subscription_id).subscription.payment_method
+def _books(invoice: Invoice) -> list[Book]:
+    return [queries.book(invoice.account_id, each) for each in invoice.subscription_ids]
+
+
+def _standing(before: Invoice, after: Invoice, book: Book) -> Changes:
+    """What it means for a subscription that an invoice of it has failed, is paid or was given up."""
+    changes = collection.standing(before, after, book.subscription)
+    if after.status is not InvoiceStatus.UNCOLLECTIBLE or before.giving_up is not GiveUp.CANCEL:
+        return changes
+    [subscription] = changes.put
+    return cancellation.unpaid(Book(subscription, book.pending), after, local_day(clock.now(), subscription.zone))
+
+
+def _retry(invoice: Invoice, now: datetime) -> Changes:
+    """The next attempt, with the method that is current; nothing by itself for what was cancelled (R84)."""
+    subscriptions = [book.subscription for book in _books(invoice)]
+    if subscriptions and all(each.status is Status.CANCELED for each in subscriptions):
+        return collection.leave_to_payer(invoice)
+    current = (each.payment_method for each in subscriptions if each.payment_method)
+    return collection.retry(invoice, next(current, None), now)
 
 
 def _saved(account: Account) -> Account:

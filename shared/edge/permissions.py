@@ -24,12 +24,17 @@ PERMISSIONS: dict[str, str] = {
     "GET /v1/accounts/{account}/checkout/{checkout}": VIEW,
     "GET /v1/accounts/{account}/subscriptions": VIEW,
     "GET /v1/accounts/{account}/subscriptions/{subscription}": VIEW,
+    "POST /v1/accounts/{account}/subscriptions/{subscription}/cancel/preview": MODIFY,
+    "POST /v1/accounts/{account}/subscriptions/{subscription}/cancel": MODIFY,
+    "POST /v1/accounts/{account}/subscriptions/{subscription}/release": STAFF,
     "GET /v1/subscriptions": STAFF,
     "GET /v1/accounts/{account}/subscriptions/{subscription}/seats": VIEW,
     "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}": MODIFY,
     "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/preview": MODIFY,
     "GET /v1/accounts/{account}/invoices": VIEW,
     "GET /v1/accounts/{account}/invoices/{invoice}": VIEW,
+    "POST /v1/accounts/{account}/invoices/{invoice}/pay": MODIFY,
+    "POST /v1/accounts/{account}/invoices/{invoice}/write-off": STAFF,
 }
 
 UNSIGNED = frozenset({"GET /v1/openapi.json", "POST /v1/stripe/webhook"})

@@ -7,10 +7,11 @@ what the caller was shown, so that another price is refused and not charged.
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from shared.domain.account import AfterRetries
 from shared.domain.catalog import MOST_PRICES, Catalog, Kind, Price, Product, SeatType, Tier
 from shared.domain.periods import Interval
 
@@ -18,6 +19,7 @@ Text = Annotated[str, Meta(min_length=1, max_length=200)]
 Mailbox = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+(?!\s)$", max_length=254)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Positive = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+Types = Annotated[tuple[Text, ...], Meta(min_length=1, max_length=10)]
 Amount = Annotated[str, Meta(pattern=r"^-?\d{1,15}(\.\d{1,3})?$")]
 
 
@@ -34,6 +36,7 @@ class PutSeller(Body):
     address: Annotated[str, Meta(max_length=1000)] = ""
     billing_mailbox: Mailbox | None = None
     retry_days: Annotated[tuple[Annotated[int, Meta(ge=1, le=60)], ...], Meta(max_length=10)] = (3, 5, 7)
+    after_retries: AfterRetries = AfterRetries.LEAVE_UNPAID
 
 
 class PutAccount(Body):
@@ -121,9 +124,10 @@ class LineItem(Body):
 
 
 class BuyItems(Body):
-    """A checkout."""
+    """A checkout; ``payment_methods`` are the types that its payer may choose from (R65)."""
 
     items: Annotated[tuple[LineItem, ...], Meta(min_length=1, max_length=50)]
+    payment_methods: Types = ("card",)
     expect_amount: Amount | None = None
 
 
@@ -135,9 +139,27 @@ class BuySeats(Body):
 
 
 class SaveMethod(Body):
-    """A way to pay: Stripe's id of it, or nothing to let the payer enter one."""
+    """A way to pay: Stripe's id of it, or nothing to let the payer enter one.
+
+    With a ``subscription``, of the types that its checkout accepted (F28).
+    """
 
     payment_method: Text | None = None
+    payment_methods: Types | None = None
+    subscription: Text | None = None
+
+
+class PreviewCancel(Body):
+    """Which way to end a subscription; the seller may waive the rest of a commitment."""
+
+    when: Literal["now"] = "now"
+    waive: bool = False
+
+
+class Cancel(PreviewCancel):
+    """The same, with the tick "I understand the customer will not be charged again" (R87)."""
+
+    understood: bool = False
 
 
 def _products(body: PutCatalog) -> dict[str, Product]:

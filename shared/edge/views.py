@@ -14,9 +14,7 @@ from shared.domain import seats
 from shared.domain.account import Account, PaymentMethod, SellerEntity
 from shared.domain.catalog import Catalog, Price
 from shared.domain.changes import Event
-from shared.domain.checkout import Checkout, Offer
-from shared.domain.invoice import Invoice, InvoiceLine
-from shared.domain.money import Money, total
+from shared.domain.money import Money
 from shared.domain.periods import Period
 from shared.domain.subscription import Book, Status, Subscription, SubscriptionItem
 from shared.store.queries import Page
@@ -57,6 +55,7 @@ def seller(entity: SellerEntity) -> answers.Seller:
         "address": entity.address,
         "billing_mailbox": entity.billing_mailbox or None,
         "retry_days": list(entity.retry_days),
+        "after_retries": entity.after_retries.value,
     }
 
 
@@ -125,9 +124,11 @@ def subscription(book: Book) -> answers.Subscription:
         "auto_renewal": not fixed,
         "payments": it.payments,
         "ends_on": str(it.ends_on) if it.ends_on else None,
+        "canceled_on": str(it.canceled_on) if it.canceled_on else None,
         "current_period": period(it.period) if it.status is not Status.SCHEDULED else None,
+        "payment_methods": list(it.payment_methods),
         "cost": money(it.fee),
-        "items": [_item(item) for item in it.items],
+        "items": [item(each) for each in it.items],
         "pending": [
             {
                 "name": item.name,
@@ -179,50 +180,6 @@ def purchase(bought: seats.Purchase, book: Book) -> answers.Purchase:
     }
 
 
-def offer(made: Offer) -> answers.Offer:
-    """A checkout before it is opened."""
-    checkout_, bill = made
-    return {
-        "status": "preview",
-        "due_now": money(made.due_now),
-        "subscriptions": [_starting(each) for each in checkout_.subscriptions],
-        "invoice": invoice(bill) if bill else None,
-    }
-
-
-def checkout(entity: Checkout, bill: Invoice | None, client_secret: str | None) -> answers.Checkout:
-    """A checkout as it stands, and what its payer must do next, if anything."""
-    paying: answers.CheckoutPayment | None
-    paying = {"status": bill.status.value, "client_secret": client_secret, "error": _error(bill)} if bill else None
-    return {
-        "id": entity.id,
-        "status": entity.status.value,
-        "expires_at": instant(entity.expires_at) if entity.due_at else None,
-        "subscriptions": [_starting(each) for each in entity.subscriptions],
-        "invoice": invoice(bill) if bill else None,
-        "payment": paying,
-    }
-
-
-def invoice(entity: Invoice) -> answers.Invoice:
-    """An invoice with its lines and how far it is paid."""
-    return {
-        "id": entity.id,
-        "number": entity.id,
-        "account": entity.account_id,
-        "subscription": entity.subscription_id,
-        "checkout": entity.checkout_id,
-        "date": str(entity.date),
-        "currency": entity.currency,
-        "status": entity.status.value,
-        "total": money(entity.total),
-        "lines": [_line(line) for line in entity.lines],
-        "paid_at": instant(entity.paid_at) if entity.paid_at else None,
-        "next_attempt_at": instant(entity.due_at) if entity.due_at else None,
-        "error": _error(entity),
-    }
-
-
 def event(logged: tuple[Any, Event]) -> answers.Event:
     """One thing that happened."""
     entry, it = logged
@@ -251,21 +208,8 @@ def _products(it: Subscription) -> list[answers.OwnedProduct]:
     return found
 
 
-def _starting(it: Subscription) -> answers.StartingSubscription:
-    return {
-        "id": it.id,
-        "starts_as": it.status.value,
-        "frequency": it.interval.value,
-        "term": it.term.value,
-        "payments": it.payments,
-        "starts_on": str(it.anchor),
-        "ends_on": str(it.ends_on) if it.ends_on else None,
-        "cost": money(total((item.fee for item in it.items), it.currency)),
-        "items": [_item(item) for item in it.items],
-    }
-
-
-def _item(item: SubscriptionItem) -> answers.SubscriptionItem:
+def item(item: SubscriptionItem) -> answers.SubscriptionItem:
+    """So many units at a price."""
     return {
         "price": item.price,
         "name": item.name,
@@ -278,25 +222,6 @@ def _item(item: SubscriptionItem) -> answers.SubscriptionItem:
 
 def _seats(it: seats.Seats) -> answers.Seats:
     return {"seat_type": it.type, "included": it.included, "additional": it.additional, "total": it.total}
-
-
-def _line(line: InvoiceLine) -> answers.Line:
-    return {
-        "description": line.description,
-        "quantity": line.quantity,
-        "amount": money(line.amount),
-        "period": period(line.period) if line.period else None,
-        "price": line.price,
-        "kind": line.kind,
-        "subscription": line.subscription_id,
-    }
-
-
-def _error(bill: Invoice) -> answers.Decline | None:
-    attempt = bill.attempt
-    if attempt is None or attempt.error is None:
-        return None
-    return {"code": attempt.error, "detail": attempt.message}
 
 
 def _price(it: Price) -> answers.CatalogPrice:

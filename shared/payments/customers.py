@@ -46,16 +46,29 @@ def find_customer(account: Account, since: datetime) -> str | None:
     return None
 
 
-def save_method(account: Account, method: str | None, key: str) -> Setup:
-    """Save a way to pay: at once where it is named, else by the payer with the client secret."""
+class Consent(NamedTuple):
+    """From where the payer agreed to bank debits: a mandate says so."""
+
+    ip_address: str
+    user_agent: str
+
+
+def save_method(
+    account: Account, method: PaymentMethod | None, types: tuple[str, ...], consent: Consent, key: str
+) -> Setup:
+    """Save a way to pay of one of these types: at once if it is named, else by the payer with the client secret."""
     params: Any = {
         "customer": account.customer,
         "usage": "off_session",
-        "payment_method_types": ["card"],
+        "payment_method_types": list(types),
         "metadata": {"account": account.id},
     }
     if method:
-        params |= {"payment_method": method, "confirm": True}
+        params |= {"payment_method": method.id, "confirm": True}
+    if method and method.type != "card":
+        acceptance = {"type": "online", "online": consent._asdict()}
+        params["mandate_data"] = {"customer_acceptance": acceptance}
+        key = f"{key}:{consent.ip_address}"  # the same key is for the same parameters
     try:
         made = ask(lambda: client().v1.setup_intents.create(params, once(key)))
     except stripe.CardError as error:
@@ -73,11 +86,11 @@ def setup(setup_id: str) -> Setup:
 def method(account_id: str, method_id: str, saved_at: datetime) -> PaymentMethod:
     """What a person recognises a way to pay by."""
     found = ask(lambda: client().v1.payment_methods.retrieve(method_id, options=version())).to_dict()
-    card = found.get("card") or {}
-    expires = f"{card['exp_year']}-{card['exp_month']:02}" if card else None
-    return PaymentMethod(
-        account_id, found["id"], found["type"], card.get("brand"), card.get("last4"), expires, saved_at
-    )
+    kind = found["type"]
+    told = found.get(kind) or {}
+    expires = f"{told['exp_year']}-{told['exp_month']:02}" if "exp_year" in told else None
+    brand = told.get("brand") or told.get("bank_name") or told.get("bank_code")
+    return PaymentMethod(account_id, found["id"], kind, brand, told.get("last4"), expires, saved_at)
 
 
 def _setup(made: Any) -> Setup:

@@ -72,6 +72,7 @@ def payment_of(intent: Mapping[str, Any]) -> Payment:
         error="authentication_required" if error.get("code") == "authentication_required" else code,
         message=error.get("message"),
         client_secret=intent.get("client_secret"),
+        action=(intent.get("next_action") or {}).get("type"),
     )
 
 

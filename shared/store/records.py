@@ -20,10 +20,10 @@ from pynamodb.attributes import (
     VersionAttribute,
 )
 
-from shared.domain.account import Account, PaymentMethod, SellerEntity
+from shared.domain.account import Account, AfterRetries, PaymentMethod, SellerEntity
 from shared.domain.catalog import Kind, Price, Product, SeatType, Tier
 from shared.domain.checkout import Checkout, CheckoutStatus
-from shared.domain.invoice import Attempt, AttemptState, Invoice, InvoiceLine, InvoiceStatus, PastAttempt
+from shared.domain.invoice import Attempt, AttemptState, GiveUp, Invoice, InvoiceLine, InvoiceStatus, PastAttempt
 from shared.domain.periods import Interval
 from shared.domain.subscription import PendingInvoiceItem, Status, Subscription, SubscriptionItem
 from shared.store.attributes import (
@@ -51,6 +51,7 @@ class AccountRecord(Record, discriminator="account"):
     customer = UnicodeAttribute(null=True)
     customer_asked_at = InstantAttribute(null=True)
     payment_method = UnicodeAttribute(null=True)
+    payment_method_type = UnicodeAttribute(null=True)
 
 
 class SellerEntityRecord(Record, discriminator="seller_entity"):
@@ -66,6 +67,7 @@ class SellerEntityRecord(Record, discriminator="seller_entity"):
     address = UnicodeAttribute(null=True)
     billing_mailbox = UnicodeAttribute(null=True)
     retry_days: DataAttribute[tuple[int, ...]] = DataAttribute(tuple[int, ...], null=True)
+    after_retries = WordAttribute(AfterRetries, null=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +181,17 @@ class SubscriptionRecord(Record, discriminator="subscription"):
     payments = NumberAttribute(null=True)
     customer = UnicodeAttribute(null=True)
     payment_method = UnicodeAttribute(null=True)
+    payment_methods: DataAttribute[tuple[str, ...]] = DataAttribute(tuple[str, ...], null=True)
     billed = NumberAttribute(null=True)
     seq = NumberAttribute(null=True)
     unpaid = NumberAttribute(null=True)
     failures = NumberAttribute(null=True)
     retry_at = InstantAttribute(null=True)
     error = UnicodeAttribute(null=True)
+    canceled_on = DateAttribute(null=True)
+    invoiced_on = DateAttribute(null=True)
+    parked = BooleanAttribute(null=True)
+    released = BooleanAttribute(null=True)
 
 
 class PendingInvoiceItemRecord(Record, discriminator="pending_invoice_item"):
@@ -224,9 +231,12 @@ class InvoiceRecord(Record, discriminator="invoice"):
     status = WordAttribute(InvoiceStatus, null=True)
     subscription_id = UnicodeAttribute(null=True)
     checkout_id = UnicodeAttribute(null=True)
+    payment_methods: DataAttribute[tuple[str, ...]] = DataAttribute(tuple[str, ...], null=True)
     attempt: DataAttribute[Attempt] = DataAttribute(Attempt, null=True)
     due_at = InstantAttribute(null=True)
+    submitted = BooleanAttribute(null=True)
     past_due = BooleanAttribute(null=True)
+    giving_up = WordAttribute(GiveUp, null=True)
     paid_at = InstantAttribute(null=True)
     failures = NumberAttribute(null=True)
     error = UnicodeAttribute(null=True)

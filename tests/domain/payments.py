@@ -9,7 +9,7 @@ from shared.domain.outcome import Payment
 from tests.domain.examples import SEAT, SELLER, at, bought, invoices, offered, run
 
 T0 = at("2026-02-25T00:10")
-RETRY_DAYS = SELLER.retry_days
+DUNNING = SELLER.dunning
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SUBSCRIPTION = bought(LineItem(SEAT), on="2026-01-25").subscription
 STATUSES = (
@@ -41,7 +41,7 @@ def declined(error="card_declined", charge="ch_1", **more):
 
 def learn(bill, payment, now=T0):
     """The invoice after that answer, and the events of it."""
-    changes = outcome.learned(bill, payment, now, RETRY_DAYS)
+    changes = outcome.learned(bill, payment, now, DUNNING)
     [after] = invoices(changes) or [bill]
     return after, [(event.type, event.data) for event in changes.events]
 

@@ -9,16 +9,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from shared.domain import collection, outcome
+from shared.domain.account import Dunning
 from shared.domain.changes import Changes, Event
 from shared.domain.collection import Step
 from shared.domain.invoice import AttemptState, Invoice, InvoiceStatus, PastAttempt
 from tests.domain.examples import invoices
 from tests.domain.payments import (
     DAY,
+    DUNNING,
     FIRST,
     HOUR,
     ISSUED,
-    RETRY_DAYS,
     STATUSES,
     T0,
     after,
@@ -98,8 +99,8 @@ def test_c5_a_success_is_applied_whatever_the_attempt_was(state):
 @pytest.mark.parametrize("status", STATUSES)
 def test_c5_a_success_is_absorbing(status):
     paid = after(ISSUED, said())
-    assert outcome.learned(paid, said(status), T0 + DAY, RETRY_DAYS) == Changes()
-    assert outcome.learned(paid, None, T0 + DAY, RETRY_DAYS) == Changes()
+    assert outcome.learned(paid, said(status), T0 + DAY, DUNNING) == Changes()
+    assert outcome.learned(paid, None, T0 + DAY, DUNNING) == Changes()
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_c3_late_news_of_a_payment_that_was_given_up_is_ignored():
     current = in_state(AttemptState.PROCESSING, "pi_2")
     for status in STATUSES:
         if status != "succeeded":
-            assert outcome.learned(current, said(status), T0, RETRY_DAYS) == Changes()
+            assert outcome.learned(current, said(status), T0, DUNNING) == Changes()
 
 
 @pytest.mark.parametrize("status", [InvoiceStatus.VOID, InvoiceStatus.UNCOLLECTIBLE])
@@ -149,7 +150,7 @@ def test_money_for_an_invoice_that_was_given_up_raises_one_alarm(status):
     assert events == [
         ("alarm.raised", {"code": "captured_after_all", "invoice": "sub_1a-00001", "what": "pi_1 succeeded"})
     ]
-    assert outcome.learned(alarmed, said(), T0, RETRY_DAYS) == Changes()
+    assert outcome.learned(alarmed, said(), T0, DUNNING) == Changes()
 
 
 @pytest.mark.parametrize(("bill", "state"), [(ISSUED, AttemptState.CANCELED), (FIRST, None)])
@@ -170,7 +171,7 @@ def test_money_that_comes_a_second_time_by_another_payment_raises_an_alarm():
 @pytest.mark.parametrize("status", [status for status in STATUSES if status != "succeeded"])
 def test_other_news_of_what_was_given_up_says_nothing_new(status):
     void = replace(ISSUED, status=InvoiceStatus.VOID)
-    assert outcome.learned(void, said(status), T0, RETRY_DAYS) == Changes()
+    assert outcome.learned(void, said(status), T0, DUNNING) == Changes()
 
 
 def test_money_for_an_invoice_that_nobody_was_asked_to_pay_raises_an_alarm():
@@ -187,7 +188,7 @@ def test_a_bank_debit_is_asked_after_every_six_hours():
     on_its_way = after(ISSUED, said("processing"))
     later, events = learn(on_its_way, said("processing"), T0 + 6 * HOUR)
     assert (later, events) == (replace(on_its_way, due_at=T0 + 12 * HOUR), [])
-    assert outcome.learned(later, said("processing"), T0 + 6 * HOUR, RETRY_DAYS) == Changes()
+    assert outcome.learned(later, said("processing"), T0 + 6 * HOUR, DUNNING) == Changes()
 
 
 @pytest.mark.parametrize("news", [said("requires_action"), declined("authentication_required")])
@@ -205,7 +206,7 @@ def test_a_payer_who_does_not_confirm_in_three_days_has_declined(news):
     )
     assert failed.due_at == T0 + 6 * DAY
     assert [kind for kind, _ in events] == ["payment.failed"]
-    assert outcome.learned(failed, news, T0 + 4 * DAY, RETRY_DAYS) == Changes(), "counted once"
+    assert outcome.learned(failed, news, T0 + 4 * DAY, DUNNING) == Changes(), "counted once"
 
 
 def test_the_next_attempt_may_ask_the_payer_again():
@@ -235,7 +236,7 @@ def test_on_the_pay_page_it_waits_for_a_method():
 
 def test_on_the_pay_page_a_declined_card_is_a_decline():
     opened = collection.freeze(FIRST, "cus_acme", None, T0, on_session=True)
-    changes = outcome.learned(opened, declined(invoice_id="co_1-00000"), T0, retry_days=())
+    changes = outcome.learned(opened, declined(invoice_id="co_1-00000"), T0, Dunning())
     [failed] = invoices(changes)
     assert (failed.status, failed.due_at) == (InvoiceStatus.WAITING_FOR_PAYER, None)
     assert (failed.attempt.declines, failed.attempt.error) == (1, "card_declined")
@@ -270,7 +271,7 @@ class AnyAnswers(RuleBasedStateMachine):
 
     @rule(payment=st.one_of(st.none(), payments))
     def stripe_says(self, payment):
-        self.move(outcome.learned(self.bill, payment, self.now, RETRY_DAYS))
+        self.move(outcome.learned(self.bill, payment, self.now, DUNNING))
 
     @precondition(lambda self: self.step in (Step.CREATE, Step.CONFIRM))
     @rule()

@@ -14,10 +14,10 @@ from shared.domain.subscription import Status
 from tests.domain.examples import invoices
 from tests.domain.payments import (
     DAY,
+    DUNNING,
     FIRST,
     HOUR,
     ISSUED,
-    RETRY_DAYS,
     SUBSCRIPTION,
     T0,
     after,
@@ -249,7 +249,7 @@ def test_an_old_decline_is_not_counted_twice(error, look):
 
 def test_the_same_decline_told_twice_changes_nothing():
     failed = after(ISSUED, declined())
-    assert outcome.learned(failed, declined(), T0 + DAY, RETRY_DAYS) == Changes()
+    assert outcome.learned(failed, declined(), T0 + DAY, DUNNING) == Changes()
 
 
 def test_c3_once_a_payment_is_cancelled_another_one_may_be_made():
@@ -319,7 +319,7 @@ def test_f33_what_is_not_found_is_given_up_after_21_hours_and_not_before(look, a
 
 def test_f33_an_attempt_that_never_arrived_is_kept_and_the_next_one_has_a_key_of_its_own():
     now = T0 + 21 * HOUR
-    changes = outcome.learned(ISSUED, None, now, RETRY_DAYS)
+    changes = outcome.learned(ISSUED, None, now, DUNNING)
     abandoned = PastAttempt("acme", "sub_1a-00001", 1, AttemptState.INTENT, now, None, None, None, None)
     again = replace(ISSUED, attempt=replace(ISSUED.attempt, n=2, t0=now), due_at=now)
     assert changes == Changes(put=(again, abandoned))
@@ -335,7 +335,7 @@ def test_what_is_found_after_all_is_adopted():
 
 @pytest.mark.parametrize("state", [AttemptState.PROCESSING, AttemptState.DECLINED, AttemptState.WAITING_FOR_PAYER])
 def test_finding_nothing_means_nothing_for_what_was_answered(state):
-    assert outcome.learned(in_state(state), None, T0 + 30 * DAY, RETRY_DAYS) == Changes()
+    assert outcome.learned(in_state(state), None, T0 + 30 * DAY, DUNNING) == Changes()
 
 
 # What keeps failing

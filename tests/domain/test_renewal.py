@@ -43,7 +43,7 @@ def test_d18_a_renewal_bills_the_period_that_starts_in_advance():
     book = bought(LineItem(SEAT, 5), on="2026-01-25")
     changes = renewal.step(book, at("2026-02-25"))
     renewed, invoice = changes.put
-    assert renewed == replace(book.subscription, billed=2, seq=1)
+    assert renewed == replace(book.subscription, billed=2, seq=1, invoiced_on=day("2026-02-25"))
     assert (invoice.id, invoice.date, invoice.status) == ("sub_1a-00001", day("2026-02-25"), InvoiceStatus.OPEN)
     assert [(line.description, line.amount.decimal, str(line.period)) for line in invoice.lines] == [
         ("5 × Sales Hub seat", "500.00", "2026-02-25/2026-03-25")

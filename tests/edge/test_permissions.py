@@ -34,9 +34,20 @@ BODIES = {
     "POST /v1/accounts/{account}/checkout": ONE_SEAT,
     "POST /v1/accounts/{account}/checkout/preview": ONE_SEAT,
     "POST /v1/accounts/{account}/payment-method": {},
+    "POST /v1/accounts/{account}/subscriptions/{subscription}/cancel": {},
     "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}": {"quantity": 1},
     "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/preview": {"quantity": 1},
 }
+REFUSED_ANYWAY = {
+    "POST /v1/accounts/{account}/subscriptions/{subscription}/cancel": (422, "not_understood"),
+    "POST /v1/accounts/{account}/subscriptions/{subscription}/release": (409, "not_parked"),
+    "POST /v1/accounts/{account}/invoices/{invoice}/write-off": (409, "invoice_paid"),
+}
+"""What there is nothing to do for, once it is clear that the caller may."""
+
+
+def open_to_the_caller(route, status, code):
+    return (status, code) == REFUSED_ANYWAY[route] if route in REFUSED_ANYWAY else status in (200, 201)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +90,7 @@ def test_a_route_is_open_to_whoever_has_its_permission(ask, route, caller):
     claims = {"account": "acme", "permissions": " ".join(sorted(CALLERS[caller]))}
     status, code = ask(route, claims)
     if PERMISSIONS[route] in MAY[caller]:
-        assert status in (200, 201)
+        assert open_to_the_caller(route, status, code)
     else:
         assert (status, code) == (403, "permission_missing")
 
@@ -90,7 +101,7 @@ def test_another_account_is_open_to_staff_only(ask, route, caller):
     claims = {"account": "globex", "permissions": " ".join(sorted(CALLERS[caller]))}
     status, code = ask(route, claims)
     if caller == "staff":
-        assert status in (200, 201)
+        assert open_to_the_caller(route, status, code)
     else:
         assert (status, code) == (403, "foreign_account")
 
@@ -138,7 +149,9 @@ def test_a_viewer_looks_and_what_concerns_no_account_is_for_staff():
     open_to_customers = {route for route, needs in PERMISSIONS.items() if needs != STAFF}
     assert {route for route in open_to_customers if "{account}" not in route} == {"GET /v1/catalog"}
     assert {route for route in PERMISSIONS if "{account}" in route} - open_to_customers == {
-        "PUT /v1/accounts/{account}"
+        "PUT /v1/accounts/{account}",
+        "POST /v1/accounts/{account}/subscriptions/{subscription}/release",
+        "POST /v1/accounts/{account}/invoices/{invoice}/write-off",
     }
 
 

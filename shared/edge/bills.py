@@ -1,0 +1,119 @@
+"""What callers get to see of money: checkouts, invoices, what is paid and what cancelling comes to, as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.domain.cancellation import Cancellation
+from shared.domain.checkout import Checkout, Offer
+from shared.domain.invoice import Invoice, InvoiceLine
+from shared.domain.money import total
+from shared.domain.subscription import Subscription
+from shared.edge.views import instant, item, money, period
+
+if TYPE_CHECKING:
+    from shared.edge import answers
+
+
+def offer(made: Offer) -> answers.Offer:
+    """A checkout before it is opened."""
+    checkout_, bill = made
+    return {
+        "status": "preview",
+        "due_now": money(made.due_now),
+        "subscriptions": [_starting(each) for each in checkout_.subscriptions],
+        "invoice": invoice(bill) if bill else None,
+    }
+
+
+def checkout(entity: Checkout, bill: Invoice | None, client_secret: str | None) -> answers.Checkout:
+    """A checkout as it stands, and what its payer must do next, if anything."""
+    return {
+        "id": entity.id,
+        "status": entity.status.value,
+        "expires_at": instant(entity.expires_at) if entity.due_at else None,
+        "subscriptions": [_starting(each) for each in entity.subscriptions],
+        "invoice": invoice(bill) if bill else None,
+        "payment": _paying(bill, client_secret) if bill else None,
+    }
+
+
+def invoice(entity: Invoice) -> answers.Invoice:
+    """An invoice with its lines and how far it is paid."""
+    return {
+        "id": entity.id,
+        "number": entity.id,
+        "account": entity.account_id,
+        "subscription": entity.subscription_id,
+        "checkout": entity.checkout_id,
+        "date": str(entity.date),
+        "currency": entity.currency,
+        "status": entity.status.value,
+        "total": money(entity.total),
+        "lines": [_line(line) for line in entity.lines],
+        "paid_at": instant(entity.paid_at) if entity.paid_at else None,
+        "next_attempt_at": instant(entity.due_at) if entity.due_at else None,
+        "past_due": entity.past_due,
+        "error": _error(entity),
+    }
+
+
+def paying_invoice(entity: Invoice, client_secret: str | None) -> answers.PayingInvoice:
+    """An invoice that somebody asked to be charged now, and what its payer must do next, if anything."""
+    return {**invoice(entity), "payment": _paying(entity, client_secret)}
+
+
+def cancellation(it: Cancellation) -> answers.Cancellation:
+    """R30, R86: what cancelling comes to, and what it does not touch."""
+    notice = "Nothing is charged any more."
+    if it.charge.amount:
+        notice = f"The rest of the commitment, {it.charge}, is charged at once; nothing more after that."
+    if it.under_way:
+        notice += " A bank debit is on its way: cancelling neither stops nor refunds it. To give it back, refund it."
+    return {
+        "subscription": it.subscription.id,
+        "status": it.subscription.status.value,
+        "canceled_on": str(it.subscription.canceled_on),
+        "charge": money(it.charge),
+        "committed_until": str(it.committed_until) if it.committed_until else None,
+        "payments_under_way": [{"invoice": bill.id, "amount": money(bill.total)} for bill in it.under_way],
+        "notice": notice,
+    }
+
+
+def _starting(it: Subscription) -> answers.StartingSubscription:
+    return {
+        "id": it.id,
+        "starts_as": it.status.value,
+        "frequency": it.interval.value,
+        "term": it.term.value,
+        "payments": it.payments,
+        "starts_on": str(it.anchor),
+        "ends_on": str(it.ends_on) if it.ends_on else None,
+        "cost": money(total((item.fee for item in it.items), it.currency)),
+        "items": [item(each) for each in it.items],
+    }
+
+
+def _line(line: InvoiceLine) -> answers.Line:
+    return {
+        "description": line.description,
+        "quantity": line.quantity,
+        "amount": money(line.amount),
+        "period": period(line.period) if line.period else None,
+        "price": line.price,
+        "kind": line.kind,
+        "subscription": line.subscription_id,
+    }
+
+
+def _paying(bill: Invoice, client_secret: str | None) -> answers.Paying:
+    action = bill.attempt.action if bill.attempt else None
+    return {"status": bill.status.value, "action": action, "client_secret": client_secret, "error": _error(bill)}
+
+
+def _error(bill: Invoice) -> answers.Decline | None:
+    attempt = bill.attempt
+    if attempt is None or attempt.error is None:
+        return None
+    return {"code": attempt.error, "detail": attempt.message}
