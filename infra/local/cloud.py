@@ -27,10 +27,13 @@ from infra.local.dynamodb_requests import Change
 from infra.local.faults import Crash, Faults, Ways
 from infra.local.invocations import Call, Context, Reply, http_event, refusal, sqs_event
 from infra.local.queues import Message, Queues
-from infra.local.stripe import Answer, InProcess, Stripe
+from infra.local.stripe import InProcess, Stripe
+from infra.local.stripe_desk import Answer
 
 STRIPE_KEY = "sk_test_local"
 WEBHOOK_SECRET = "whsec_local"  # noqa: S105 - it signs what this process sends to itself
+TOLD = ("payment_intent.*", "setup_intent.*", "payment_method.*", "refund.*", "charge.dispute.*")
+"""The types of Stripe's events that the webhook is told of, as a seller enables them for its address."""
 _LATE = timedelta(minutes=10)
 
 
@@ -50,7 +53,7 @@ class Cloud:
         self.store.fault = lambda where, call: self.faults.around(where, call, _STORE_WAYS)
         self.store.create_table({**self.template.table, "TableName": template.TABLE_NAME})
         self.queues = Queues(dict(self.template.queues), lambda: self.now, self.faults)
-        self.stripe = Stripe(lambda: self.now, webhook_secret=WEBHOOK_SECRET)
+        self.stripe = Stripe(lambda: self.now, webhook_secret=WEBHOOK_SECRET, tells=TOLD)
         self.deliveries = Deliveries(self.stripe, self.faults, self._webhook)
         self.invocations = 0
         self._later: list[tuple[datetime, Callable[[], Any]]] = []

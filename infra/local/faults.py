@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 WHERE = (
     "store.get", "store.query", "store.commit", "queue.send", "queue.delete", "stripe.create", "stripe.confirm",
-    "stripe.get", "stripe.list", "stripe.cancel", "webhook",
+    "stripe.get", "stripe.list", "stripe.cancel", "stripe.refund", "webhook",
 )  # fmt: skip
 HOW = (
     "crash_before", "crash_after", "request_lost", "answer_lost", "throttled", "error_500_before", "error_500_after",

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType, field
 
 from infra.local.faults import HOW, WHERE
-from infra.local.stripe_objects import BEHAVIOURS
+from infra.local.stripe_methods import BEHAVIOURS
 from infra.local.yaml_file import BadFile, YamlFile
 from shared.domain.errors import Invalid
 from shared.domain.periods import known_zone

@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from datetime import datetime
+from fnmatch import fnmatchcase
 from itertools import takewhile
 from typing import Any, TypeVar
 
 from infra.local import stripe_objects as objects
-from infra.local.stripe_objects import BEHAVIOURS, TEST_METHODS, Card, Decline, Object
+from infra.local.stripe_methods import BEHAVIOURS, TEST_METHODS, Card, Decline
+from infra.local.stripe_objects import Object
 from infra.local.stripe_requests import ADDRESS, Refusal
 
 Thing = TypeVar("Thing")
@@ -31,6 +33,10 @@ class Account:
         self.payment_methods: dict[str, Object] = {}
         self.payment_intents: dict[str, Object] = {}
         self.setup_intents: dict[str, Object] = {}
+        self.charges: dict[str, Object] = {}
+        self.refunds: dict[str, Object] = {}
+        self.disputes: dict[str, Object] = {}
+        self.balance_transactions: dict[str, Object] = {}
         self.events: dict[str, Object] = {}
         self.outbox: list[Object] = []
         self.cards: dict[str, Card] = {}  # by payment method
@@ -52,6 +58,12 @@ class Account:
         event = objects.event(self.next_id("evt_"), self.created(), kind, data, self.request)
         self.events[event["id"]] = event
         self.outbox.append(event)
+
+    def find(self, thing_id: str) -> Object | None:
+        """Whatever has that id."""
+        kinds = (self.customers, self.payment_methods, self.payment_intents, self.setup_intents)
+        money = (self.charges, self.refunds, self.disputes, self.balance_transactions)
+        return next((things[thing_id] for things in (*kinds, *money) if thing_id in things), None)
 
     # -- payment methods -----------------------------------------------------------------------------------
 
@@ -136,6 +148,34 @@ def fill(thing: Object, params: Mapping[str, Any], leave: Sequence[str] = ()) ->
             thing["address"] = {**dict.fromkeys(ADDRESS), **value}
         elif name not in leave:
             thing[name] = value
+
+
+def one_of(kind: str, names: Iterable[str]) -> bool:
+    """Whether a type of event is among those named; a name may hold wildcards, as in ``payment_intent.*``."""
+    return any(fnmatchcase(kind, name) for name in names)
+
+
+def expanded(account: Account, thing: Object, paths: Sequence[str]) -> Object:
+    """The object with others in the place of their ids, where the paths say so: ``data.source``."""
+    if not paths:
+        return thing
+    shown = deepcopy(thing)
+    for path in paths:
+        within = [shown]
+        for name in path.split("."):
+            within = [inner for node in within for inner in _expand(account, node, name)]
+    return shown
+
+
+def _expand(account: Account, node: Object, name: str) -> list[Object]:
+    value = node.get(name)
+    if isinstance(value, str) and (found := account.find(value)):
+        value = node[name] = deepcopy(found)
+    if name not in node or isinstance(value, str | int):
+        raise Refusal(400, f"This property cannot be expanded ({name}).", param="expand")
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 def page(things: Iterable[Object], params: Mapping[str, Any], url: str) -> Object:

@@ -2,7 +2,7 @@
 
 ``CALLS`` holds what a billing engine uses, in the words of Stripe's reference, and no more: a parameter that
 is not listed is refused, as Stripe refuses one it does not know. To add an endpoint, add a row here and a
-function to ``stripe_endpoints.HANDLERS``.
+function to the ``ENDPOINTS`` of one of the modules that ``stripe_endpoints`` puts together.
 """
 
 import re
@@ -21,10 +21,12 @@ class Parameters(NamedTuple):
 
 
 METADATA: Kind = {"map": "string"}
+EXPAND: dict[str, Kind] = {"expand": {"list": "string"}}
 PAGE: dict[str, Kind] = {"limit": "integer", "starting_after": "string", "ending_before": "string"}
 CREATED: Kind = {
     "any": [{"object": {"gt": "integer", "gte": "integer", "lt": "integer", "lte": "integer"}}, "integer"]
 }
+OF_A_PAYMENT: dict[str, Kind] = {"created": CREATED, "charge": "string", "payment_intent": "string"}
 FUTURE_USAGE: Kind = {"enum": ["off_session", "on_session"]}
 TYPES: Kind = {"list": "string"}
 METHOD_TYPE: Kind = {"enum": ["card"]}
@@ -94,9 +96,27 @@ CALLS: dict[str, Parameters] = {
     "POST /v1/payment_intents/{intent}/cancel": Parameters(
         {"cancellation_reason": {"enum": ["abandoned", "duplicate", "fraudulent", "requested_by_customer"]}}
     ),
+    "GET /v1/charges": Parameters({**PAGE, "created": CREATED, "customer": "string", "payment_intent": "string"}),
+    "GET /v1/charges/{charge}": Parameters({}),
+    "POST /v1/refunds": Parameters(
+        {
+            "amount": "integer",
+            "charge": "string",
+            "metadata": METADATA,
+            "payment_intent": "string",
+            "reason": {"enum": ["duplicate", "fraudulent", "requested_by_customer"]},
+        }
+    ),
+    "GET /v1/refunds": Parameters({**PAGE, **OF_A_PAYMENT}),
+    "GET /v1/refunds/{refund}": Parameters({}),
+    "GET /v1/disputes": Parameters({**PAGE, **OF_A_PAYMENT}),
+    "GET /v1/balance_transactions": Parameters(
+        {**PAGE, "created": CREATED, "currency": "string", "source": "string", "type": "string"}
+    ),
     "GET /v1/events": Parameters({**PAGE, "created": CREATED, "type": "string", "types": TYPES}),
     "GET /v1/events/{id}": Parameters({}),
 }
+CALLS = {endpoint: Parameters({**accepted, **EXPAND}, required) for endpoint, (accepted, required) in CALLS.items()}
 
 PATTERNS = {endpoint: re.compile(re.sub(r"\{\w+\}", "([^/]+)", endpoint)) for endpoint in CALLS}
 

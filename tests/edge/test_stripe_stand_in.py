@@ -9,7 +9,7 @@ import pytest
 import stripe as library
 
 from infra.local.stripe_endpoints import HANDLERS
-from infra.local.stripe_objects import BEHAVIOURS, TEST_METHODS
+from infra.local.stripe_methods import BEHAVIOURS, TEST_METHODS
 from infra.local.stripe_requests import CALLS
 from tests.edge import stripe_shapes
 from tests.edge.stripe_world import EUR_40, World, refused
@@ -193,7 +193,7 @@ def test_a_payment_with_a_saved_card_succeeds(world):
     assert paid.latest_charge.startswith("ch_")
     assert paid.created == int(world.calendar().timestamp())
     assert paid == world.payments.retrieve(paid.id)
-    assert world.events() == ["payment_intent.created", "payment_intent.succeeded"]
+    assert world.events() == ["payment_intent.created", "charge.succeeded", "payment_intent.succeeded"]
 
 
 def test_the_first_payment_saves_the_card(world):
@@ -207,7 +207,9 @@ def test_the_first_payment_saves_the_card(world):
     assert world.events() == [
         "customer.created",
         "payment_intent.created",
+        "charge.failed",
         "payment_intent.payment_failed",
+        "charge.succeeded",
         "payment_method.attached",
         "payment_intent.succeeded",
     ]
@@ -235,7 +237,7 @@ def test_a_declined_payment_is_there_and_says_why(world, card, code, reason):
     assert (intent.status, intent.payment_method, intent.amount_received) == ("requires_payment_method", None, 0)
     assert intent.latest_charge == told["charge"] == intent.last_payment_error.charge
     assert intent.last_payment_error.code == code
-    assert world.events() == ["payment_intent.created", "payment_intent.payment_failed"]
+    assert world.events() == ["payment_intent.created", "charge.failed", "payment_intent.payment_failed"]
 
 
 def test_a_card_that_comes_good_pays_the_same_intent(world):
