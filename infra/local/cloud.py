@@ -122,7 +122,8 @@ class Cloud:
         self._later.append((self.now + delay, call))
 
     def _turn(self, sweep: bool) -> None:
-        """One instant: what comes late, the schedules that fire, the queues."""
+        """One instant: what comes late, what goes on at Stripe, the schedules that fire, the queues."""
+        self.stripe.turn()
         for entry in [entry for entry in self._later if entry[0] <= self.now]:
             self._later.remove(entry)
             entry[1]()
@@ -181,8 +182,8 @@ class Cloud:
         return [key for key in self._due() if key.partition("#")[0] <= now]
 
     def _next_instant(self) -> datetime | None:
-        """When something happens next: a sweep that finds something, a message, a late effect."""
-        waiting = (self.queues.next_visible(), self.deliveries.next_at())
+        """When something happens next: a sweep that finds something, a message, a late effect, the end of a debit."""
+        waiting = (self.queues.next_visible(), self.deliveries.next_at(), self.stripe.next_at())
         instants = [at for at, _ in self._later] + [at for at in waiting if at] + self._sweeps()
         return max(min(instants), self.now) if instants else None
 

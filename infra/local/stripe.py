@@ -83,6 +83,7 @@ class Stripe(Outside):
     def webhooks(self) -> list[Webhook]:
         """Take all events that wait to be delivered, in the order they happened, signed now."""
         with self._lock:
+            self.turn()
             events, self._account.outbox = self._account.outbox, []
             return [self._sign(event) for event in events if one_of(event["type"], self._tells)]
 
@@ -118,6 +119,7 @@ class Stripe(Outside):
     def _carry_out(self, request: Request, params: dict[str, Any]) -> Answer:
         """What the endpoint does, as an answer; a refusal from here on is one that is kept."""
         with self._lock:
+            self.turn()
             self._account.request = {"id": request.request_id, "idempotency_key": request.key}
             breaks = self._desk.breaks(request)
             try:

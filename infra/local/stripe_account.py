@@ -7,13 +7,13 @@ import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from itertools import takewhile
 from typing import Any, TypeVar
 
 from infra.local import stripe_objects as objects
-from infra.local.stripe_methods import BEHAVIOURS, TEST_METHODS, Card, Decline
+from infra.local.stripe_methods import BEHAVIOURS, DEBITS, TEST_METHODS, Behaviour, Decline, Means
 from infra.local.stripe_objects import Object
 from infra.local.stripe_requests import ADDRESS, Refusal
 
@@ -39,7 +39,10 @@ class Account:
         self.balance_transactions: dict[str, Object] = {}
         self.events: dict[str, Object] = {}
         self.outbox: list[Object] = []
-        self.cards: dict[str, Card] = {}  # by payment method
+        self.means: dict[str, Means] = {}  # by payment method
+        self.mandates: dict[str, str] = {}  # by payment method: its payer agreed to be debited
+        self.proven: set[str] = set()  # payment methods whose payer did what was asked once
+        self.due: dict[str, datetime] = {}  # when an object goes on by itself
         self._spent: set[str] = set()  # payment methods that served once, or were detached: never again
         self._made: Counter[str] = Counter()
 
@@ -65,17 +68,21 @@ class Account:
         money = (self.charges, self.refunds, self.disputes, self.balance_transactions)
         return next((things[thing_id] for things in (*kinds, *money) if thing_id in things), None)
 
+    def later(self, thing: Object, delay: timedelta) -> None:
+        """The object goes on by itself then, unless somebody is sooner."""
+        self.due[thing["id"]] = self.now() + delay
+
     # -- payment methods -----------------------------------------------------------------------------------
 
-    def new_method(self, card: Card) -> Object:
+    def new_method(self, means: Means) -> Object:
         """A payment method that belongs to nobody yet."""
-        method = objects.payment_method(self.next_id("pm_"), self.created(), card)
+        method = objects.payment_method(self.next_id("pm_"), self.created(), means)
         self.payment_methods[method["id"]] = method
-        self.cards[method["id"]] = card
+        self.means[method["id"]] = means
         return method
 
     def usable_method(
-        self, method_id: str, customer: str | None, types: Sequence[str] = ("card",), status: int = 400
+        self, method_id: str, customer: str | None, types: Sequence[str] = (*DEBITS, "card"), status: int = 400
     ) -> Object:
         """The payment method, if this customer may use it; a test id makes a new one."""
         if method_id in TEST_METHODS:
@@ -103,7 +110,7 @@ class Account:
         if method["customer"] == customer:
             return
         if decline := self.refusal_to_save(method):
-            raise Refusal(402, **card_error(decline))
+            raise Refusal(402, **payment_error(decline))
         method["customer"] = customer
         self.emit("payment_method.attached", method)
 
@@ -121,14 +128,26 @@ class Account:
 
     def refusal_to_save(self, method: Object) -> Decline | None:
         """Why its bank lets nobody save this method, if so."""
-        card = self.cards[method["id"]]
-        return None if card.attaches else BEHAVIOURS[card.behaviour]
+        return None if self.means[method["id"]].attaches else self.behaviour(method).decline
+
+    def behaviour(self, method: Object) -> Behaviour:
+        """What becomes of a payment with this method."""
+        return BEHAVIOURS[self.means[method["id"]].behaviour]
+
+    def asks(self, method: Object, *, off_session: bool) -> str | None:
+        """What the payer must do before this method pays, if anything."""
+        asks = self.behaviour(method).asks
+        done = method["id"] in self.proven and (
+            asks == "microdeposits" or (asks == "authentication_once" and off_session)
+        )
+        return None if done else asks
 
 
-def card_error(decline: Decline) -> dict[str, Any]:
+def payment_error(decline: Decline, method_type: str = "card") -> dict[str, Any]:
     """What a refusal says of a decline."""
     reason = {"decline_code": decline.decline_code} if decline.decline_code else {}
-    return {"message": decline.message, "kind": "card_error", "code": decline.code, **reason}
+    kind = "card_error" if method_type == "card" else "invalid_request_error"
+    return {"message": decline.message, "kind": kind, "code": decline.code, **reason}
 
 
 def known(things: Mapping[str, Thing], thing_id: str, name: str, param: str, status: int = 400) -> Thing:

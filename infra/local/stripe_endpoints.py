@@ -11,7 +11,7 @@ from typing import Any
 
 from infra.local import stripe_intents, stripe_ledger
 from infra.local import stripe_objects as objects
-from infra.local.stripe_account import Account, card_error, fill, known, one_of, page
+from infra.local.stripe_account import Account, fill, known, one_of, page, payment_error
 from infra.local.stripe_methods import TEST_TOKENS
 from infra.local.stripe_objects import Object
 from infra.local.stripe_requests import Refusal
@@ -29,7 +29,7 @@ def create_customer(account: Account, _: str, params: Params) -> Object:
     method = account.usable_method(params["payment_method"], None) if "payment_method" in params else None
     decline = account.refusal_to_save(method) if method else None
     if decline:
-        raise Refusal(402, **card_error(decline))
+        raise Refusal(402, **payment_error(decline))
     customer = objects.customer(account.next_id("cus_"), account.created())
     fill(customer, params, leave=("payment_method",))
     account.customers[customer["id"]] = customer
@@ -56,14 +56,14 @@ def update_customer(account: Account, customer_id: str, params: Params) -> Objec
 def list_payment_methods(account: Account, customer_id: str, params: Params) -> Object:
     """GET /v1/customers/{customer}/payment_methods."""
     get_customer(account, customer_id, {})
-    theirs = (method for method in account.payment_methods.values() if method["customer"] == customer_id)
-    return page(theirs, params, f"/v1/customers/{customer_id}/payment_methods")
+    theirs = [method for method in account.payment_methods.values() if method["customer"] == customer_id]
+    wanted = [method for method in theirs if method["type"] == params.get("type", method["type"])]
+    return page(wanted, params, f"/v1/customers/{customer_id}/payment_methods")
 
 
 def create_payment_method(account: Account, _: str, params: Params) -> Object:
     """POST /v1/payment_methods, from a test token such as ``tok_visa``."""
-    card = known(TEST_TOKENS, params["card"].get("token", ""), "token", "card[token]")
-    method = account.new_method(card)
+    method = account.new_method(known(TEST_TOKENS, params["card"].get("token", ""), "token", "card[token]"))
     fill(method, params, leave=("card",))
     return method
 

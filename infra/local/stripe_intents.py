@@ -1,13 +1,13 @@
 """Payment intents and setup intents: made, confirmed and cancelled at one Stripe account."""
 
 import re
-from copy import deepcopy
 from typing import Any
 
 from infra.local import stripe_ledger as ledger
 from infra.local import stripe_objects as objects
-from infra.local.stripe_account import Account, card_error, fill, known, page
-from infra.local.stripe_methods import BEHAVIOURS, Decline
+from infra.local.stripe_account import Account, fill, known, page
+from infra.local.stripe_attempts import charge, decline, keep, needs_action, take_mandate
+from infra.local.stripe_methods import AUTHENTICATION_REQUIRED, DEBITS
 from infra.local.stripe_objects import Object
 from infra.local.stripe_requests import Refusal
 
@@ -16,7 +16,7 @@ Params = dict[str, Any]
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 # Stripe: "or, in rare cases, processing". A bank debit that was submitted can mostly not be taken back: never here.
 CANCELABLE = {"payment_intent": (*CONFIRMABLE, "requires_capture"), "setup_intent": CONFIRMABLE}
-OF_THE_ATTEMPT = ("confirm", "off_session", "payment_method", "return_url")  # said once, not kept
+OF_THE_ATTEMPT = ("confirm", "mandate_data", "off_session", "payment_method", "return_url")  # said once, not kept
 MISSING_METHOD = "You cannot confirm this intent because it's missing a payment method."
 
 
@@ -25,7 +25,7 @@ MISSING_METHOD = "You cannot confirm this intent because it's missing a payment 
 
 def create_payment_intent(account: Account, _: str, params: Params) -> Object:
     """POST /v1/payment_intents; with ``confirm`` it is tried at once, and stays if it is declined."""
-    for name in ("off_session", "return_url"):
+    for name in ("mandate_data", "off_session", "return_url"):
         if name in params and not params.get("confirm"):
             sentence = f"The parameter `{name}` cannot be passed unless `confirm` is set to true."
             raise Refusal(400, sentence, param=name)
@@ -35,7 +35,7 @@ def create_payment_intent(account: Account, _: str, params: Params) -> Object:
     account.payment_intents[intent["id"]] = intent
     account.emit("payment_intent.created", intent)
     if method and params.get("confirm"):
-        _charge(account, intent, method)
+        _pay(account, intent, method, params)
     return intent
 
 
@@ -43,7 +43,7 @@ def confirm_payment_intent(account: Account, intent_id: str, params: Params) -> 
     """POST /v1/payment_intents/{intent}/confirm: again for one that was declined, never for one paid."""
     intent = get_payment_intent(account, intent_id, {})
     method = _prepare(account, intent, params)
-    _charge(account, intent, method)
+    _pay(account, intent, method, params)
     return intent
 
 
@@ -68,19 +68,20 @@ def cancel_payment_intent(account: Account, intent_id: str, params: Params) -> O
     return intent
 
 
-def _charge(account: Account, intent: Object, method: Object) -> None:
-    """Try the method: the payment succeeds and saves it if asked to, or the card is declined."""
-    intent.update(payment_method=method["id"], last_payment_error=None)
-    charge = ledger.begin_charge(account, intent, method)
-    if decline := BEHAVIOURS[account.cards[method["id"]].behaviour]:
-        ledger.fail_charge(account, charge, decline)
-        _fail(account, intent, method, decline, charge=charge["id"])
-    ledger.capture(account, charge)
-    intent.update(status="succeeded", amount_received=intent["amount"])
-    if intent["setup_future_usage"] and intent["customer"]:
-        account.attach(method, intent["customer"])
-    account.spend(method)
-    account.emit("payment_intent.succeeded", intent)
+def _pay(account: Account, intent: Object, method: Object, params: Params) -> None:
+    """Try the method: it is charged, unless its payer must do something first or is not there to do it."""
+    intent.update(payment_method=method["id"], last_payment_error=None, next_action=None)
+    take_mandate(account, intent, method, params)
+    off_session = params.get("off_session", False)
+    asks = account.asks(method, off_session=off_session)
+    if asks and not (off_session and method["type"] == "card"):
+        needs_action(account, intent, asks)
+    elif asks:
+        failed = ledger.begin_charge(account, intent, method)
+        ledger.fail_charge(account, failed, AUTHENTICATION_REQUIRED)
+        raise decline(account, intent, AUTHENTICATION_REQUIRED, charge=failed["id"])
+    else:
+        charge(account, intent)
 
 
 def _check_amount(amount: int, currency: str) -> None:
@@ -108,7 +109,7 @@ def create_setup_intent(account: Account, _: str, params: Params) -> Object:
     account.setup_intents[intent["id"]] = intent
     account.emit("setup_intent.created", intent)
     if method and params.get("confirm"):
-        _save(account, intent, method)
+        _save(account, intent, method, params)
     return intent
 
 
@@ -116,7 +117,7 @@ def confirm_setup_intent(account: Account, intent_id: str, params: Params) -> Ob
     """POST /v1/setup_intents/{intent}/confirm."""
     intent = get_setup_intent(account, intent_id, {})
     method = _prepare(account, intent, params)
-    _save(account, intent, method)
+    _save(account, intent, method, params)
     return intent
 
 
@@ -132,15 +133,15 @@ def cancel_setup_intent(account: Account, intent_id: str, params: Params) -> Obj
     return intent
 
 
-def _save(account: Account, intent: Object, method: Object) -> None:
-    """The method is the customer's from now on, or its bank declines."""
-    intent.update(payment_method=method["id"], latest_attempt=account.next_id("setatt_"), last_setup_error=None)
-    if decline := account.refusal_to_save(method):
-        _fail(account, intent, method, decline)
-    if intent["customer"]:
-        account.attach(method, intent["customer"])
-    intent["status"] = "succeeded"
-    account.emit("setup_intent.succeeded", intent)
+def _save(account: Account, intent: Object, method: Object, params: Params) -> None:
+    """The method is the customer's from now on, unless its payer must do something first or its bank declines."""
+    attempt = account.next_id("setatt_")
+    intent.update(payment_method=method["id"], latest_attempt=attempt, last_setup_error=None, next_action=None)
+    intent["mandate"] = take_mandate(account, intent, method, params)
+    if asks := account.asks(method, off_session=False):
+        needs_action(account, intent, asks)
+    else:
+        keep(account, intent)
 
 
 # -- what both kinds of intents have in common -------------------------------------------------------------
@@ -166,20 +167,26 @@ def _prepare(account: Account, intent: Object, params: Params) -> Object:
     if not method:
         raise _unexpected_state(intent, MISSING_METHOD)
     fill(intent, params, leave=OF_THE_ATTEMPT)
+    account.due.pop(intent["id"], None)
     return method
 
 
 def _named_method(account: Account, intent: Object, params: Params) -> Object | None:
     types: list[str] = params.get("payment_method_types") or intent["payment_method_types"]
+    currency = params.get("currency") or intent.get("currency")
     for name in types:
         if name not in objects.PAYMENT_METHOD_TYPES:
-            sentence = f'The payment method type "{name}" is invalid.'
-            code = f"{intent['object']}_invalid_parameter"
-            raise Refusal(400, sentence, code=code, param="payment_method_types")
+            raise _wrong_types(intent, f'The payment method type "{name}" is invalid.')
+        if currency and name in DEBITS and DEBITS[name].currency != currency:
+            raise _wrong_types(intent, f"The currency provided ({currency}) is invalid for {name}.")
     if not params.get("payment_method"):
         return None
     customer = params.get("customer", intent["customer"])
     return account.usable_method(params["payment_method"], customer, types)
+
+
+def _wrong_types(intent: Object, sentence: str) -> Refusal:
+    return Refusal(400, sentence, code=f"{intent['object']}_invalid_parameter", param="payment_method_types")
 
 
 def _expect(intent: Object, states: tuple[str, ...], done: str) -> None:
@@ -198,24 +205,13 @@ def _unexpected_state(intent: Object, sentence: str) -> Refusal:
     return refusal
 
 
-def _fail(account: Account, intent: Object, method: Object, decline: Decline, **charge: str) -> None:
-    """The card was declined: another method is needed, and the answer shows the intent and the reason."""
-    kind: str = intent["object"]
-    what = kind.removesuffix("_intent")
-    refusal = Refusal(402, **card_error(decline), **charge, payment_method=deepcopy(method))
-    intent.update(status="requires_payment_method", payment_method=None)
-    intent[f"last_{what}_error"] = dict(refusal.error)
-    account.emit(f"{kind}.{what}_failed", intent)
-    refusal.error[kind] = intent
-    raise refusal
-
-
 def _cancel(account: Account, intent: Object, params: Params) -> None:
     kind = intent["object"]
     _expect(intent, CANCELABLE[kind], "canceled")
-    intent.update(status="canceled", cancellation_reason=params.get("cancellation_reason"))
+    intent.update(status="canceled", cancellation_reason=params.get("cancellation_reason"), next_action=None)
     if kind == "payment_intent":
         intent["canceled_at"] = account.created()
+    account.due.pop(intent["id"], None)
     account.emit(f"{kind}.canceled", intent)
 
 

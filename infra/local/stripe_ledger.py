@@ -5,7 +5,7 @@ from typing import Any
 
 from infra.local import stripe_money as money
 from infra.local.stripe_account import Account, fill, known, page
-from infra.local.stripe_methods import Decline
+from infra.local.stripe_methods import DEBITS, Decline
 from infra.local.stripe_objects import Object
 from infra.local.stripe_requests import Refusal
 
@@ -21,11 +21,21 @@ BACK = {True: "refund", False: "payment_refund"}
 def begin_charge(account: Account, intent: Object, method: Object) -> Object:
     """The charge of one try, with an id of its own; how it ends is said by one of the functions below."""
     made = money.charge(
-        account.next_id("ch_" if method["type"] == "card" else "py_"), account.created(), intent, method
+        account.next_id("ch_" if method["type"] == "card" else "py_"),
+        account.created(),
+        intent,
+        method,
+        account.mandates.get(method["id"]),
     )
     account.charges[made["id"]] = made
     intent["latest_charge"] = made["id"]
     return made
+
+
+def submit(account: Account, charge: Object) -> None:
+    """The bank was asked: the money is on its way into the balance until it says otherwise."""
+    _enter(account, charge)
+    account.emit("charge.pending", charge)
 
 
 def capture(account: Account, charge: Object) -> None:
@@ -36,8 +46,11 @@ def capture(account: Account, charge: Object) -> None:
 
 
 def fail_charge(account: Account, charge: Object, decline: Decline) -> None:
-    """The bank does not pay."""
+    """The bank does not pay; what was on its way into the balance is taken out of it."""
     charge.update(status="failed", failure_code=decline.code, failure_message=decline.message)
+    if charge["balance_transaction"]:
+        out = _move(account, "payment_failure_refund", -charge["amount"], charge)
+        charge["failure_balance_transaction"] = out
     account.emit("charge.failed", charge)
 
 
@@ -62,18 +75,29 @@ def create_refund(account: Account, _: str, params: Params) -> Object:
     made = money.refund(account.next_id("re_" if card else "pyr_"), account.created(), charge, amount)
     fill(made, params, leave=("amount", "charge", "payment_intent"))
     account.refunds[made["id"]] = made
-    made["balance_transaction"] = _move(account, BACK[card], -amount, made)
-    _give_back(charge, amount)
     if card:
         made["status"] = "succeeded"
+    else:
+        account.later(made, DEBITS[charge["payment_method_details"]["type"]].takes)
+    made["balance_transaction"] = _move(account, BACK[card], -amount, made)
+    _give_back(charge, amount)
     account.emit("refund.created", made)
     account.emit("charge.refunded", charge)
     return made
 
 
+def settle_refund(account: Account, refund: Object) -> None:
+    """The payer has the money."""
+    before = {"status": refund["status"]}
+    refund["status"] = "succeeded"
+    account.balance_transactions[refund["balance_transaction"]]["status"] = "available"
+    account.emit("refund.updated", refund, before)
+
+
 def fail_refund(account: Account, refund: Object) -> None:
     """The payer's bank does not take the money: it is the seller's again, and may be refunded another way."""
     before = {"status": refund["status"]}
+    account.due.pop(refund["id"], None)
     refund.update(status="failed", failure_reason="lost_or_stolen_card" if refund["id"][:3] == "re_" else "unknown")
     refund["failure_balance_transaction"] = _move(account, "refund_failure", refund["amount"], refund)
     _give_back(account.charges[refund["charge"]], -refund["amount"])
@@ -135,13 +159,19 @@ def _give_back(charge: Object, amount: int) -> None:
 
 
 def open_dispute(account: Account, charge: Object) -> Object:
-    """The payer's bank takes the money back and asks for proof that it was owed."""
+    """The payer's bank takes the money back and asks for proof that it was owed.
+
+    Nobody is asked about a bank debit: that dispute is lost as it begins, and the payer's consent is withdrawn.
+    """
     made = money.dispute(account.next_id("du_"), account.created(), charge)
     account.disputes[made["id"]] = made
     charge["disputed"] = True
     account.emit("charge.dispute.created", made)
     _adjust(account, made, -made["amount"])
     account.emit("charge.dispute.funds_withdrawn", made)
+    if not _is_card(charge):
+        account.mandates.pop(charge["payment_method"], None)
+        end_dispute(account, made, won=False)
     return made
 
 
@@ -175,7 +205,10 @@ def list_balance_transactions(account: Account, _: str, params: Params) -> Objec
 
 def _enter(account: Account, charge: Object) -> None:
     """The charge's money, once in the balance."""
-    charge["balance_transaction"] = _move(account, IN[_is_card(charge)], charge["amount"], charge)
+    if charge["balance_transaction"]:
+        account.balance_transactions[charge["balance_transaction"]]["status"] = "available"
+    else:
+        charge["balance_transaction"] = _move(account, IN[_is_card(charge)], charge["amount"], charge)
 
 
 def _move(account: Account, kind: str, amount: int, source: Object) -> str:

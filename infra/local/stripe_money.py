@@ -10,9 +10,10 @@ REPORTING_CATEGORY = {
 }  # of the balance transactions whose category has another name than their type
 
 
-def charge(charge_id: str, created: int, intent: Object, method: Object) -> Object:
+def charge(charge_id: str, created: int, intent: Object, method: Object, mandate: str | None) -> Object:
     """One try of a payment intent's money, of which it is not known yet how it ends."""
-    details = {"type": method["type"], method["type"]: dict(method[method["type"]])}
+    of_type = method[method["type"]] | ({"mandate": mandate} if mandate else {})
+    details = {"type": method["type"], method["type"]: of_type}
     return {
         "id": charge_id,
         "object": "charge",

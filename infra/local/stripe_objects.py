@@ -4,7 +4,7 @@ import hashlib
 import string
 from typing import Any
 
-from infra.local.stripe_methods import Card
+from infra.local.stripe_methods import Means
 from infra.local.stripe_requests import ADDRESS
 
 Object = dict[str, Any]
@@ -18,7 +18,7 @@ MINIMUM_AMOUNT = {
     "huf": 17500, "jpy": 50, "mxn": 1000, "nok": 300, "nzd": 50, "pln": 200, "sek": 300, "sgd": 50, "usd": 50,
 }  # fmt: skip
 MAXIMUM_AMOUNT = 99_999_999
-PAYMENT_METHOD_TYPES = ("bacs_debit", "card", "link", "sepa_debit", "us_bank_account")
+PAYMENT_METHOD_TYPES = ("card", "sepa_debit", "us_bank_account")
 
 
 def base62(seed: str, length: int) -> str:
@@ -65,41 +65,85 @@ def customer(customer_id: str, created: int) -> Object:
     }
 
 
-def payment_method(method_id: str, created: int, card: Card) -> Object:
-    """A card that belongs to no customer yet."""
+def payment_method(method_id: str, created: int, means: Means) -> Object:
+    """A card or a bank account that belongs to no customer yet."""
     address = dict.fromkeys(ADDRESS)
     return {
         "id": method_id,
         "object": "payment_method",
         "allow_redisplay": "unspecified",
         "billing_details": {"address": address, "email": None, "name": None, "phone": None, "tax_id": None},
-        "card": {
-            "brand": card.brand,
-            "checks": {
-                "address_line1_check": None,
-                "address_postal_code_check": None,
-                "cvc_check": "unchecked",
-            },
-            "country": "US",
-            "display_brand": card.brand,
-            "exp_month": 12,
-            "exp_year": 2034,
-            "fingerprint": base62(card.last4, 16),
-            "funding": "credit",
-            "generated_from": None,
-            "last4": card.last4,
-            "networks": {"available": [card.brand], "preferred": None},
-            "regulated_status": "unregulated",
-            "three_d_secure_usage": {"supported": True},
-            "wallet": None,
-        },
+        means.type: _OF_TYPE[means.type](means),
         "created": created,
         "customer": None,
         "customer_account": None,
         "livemode": False,
         "metadata": {},
-        "type": "card",
+        "type": means.type,
     }
+
+
+def _card(means: Means) -> Object:
+    return {
+        "brand": means.brand,
+        "checks": {
+            "address_line1_check": None,
+            "address_postal_code_check": None,
+            "cvc_check": "unchecked",
+        },
+        "country": "US",
+        "display_brand": means.brand,
+        "exp_month": 12,
+        "exp_year": 2034,
+        "fingerprint": base62(means.last4, 16),
+        "funding": "credit",
+        "generated_from": None,
+        "last4": means.last4,
+        "networks": {"available": [means.brand], "preferred": None},
+        "regulated_status": "unregulated",
+        "three_d_secure_usage": {"supported": True},
+        "wallet": None,
+    }
+
+
+def _us_bank_account(means: Means) -> Object:
+    return {
+        "account_holder_type": "company",
+        "account_type": "checking",
+        "bank_name": means.brand,
+        "financial_connections_account": None,
+        "fingerprint": base62(means.last4, 16),
+        "last4": means.last4,
+        "networks": {"preferred": "ach", "supported": ["ach"]},
+        "routing_number": "110000000",
+        "status_details": {},
+    }
+
+
+def _sepa_debit(means: Means) -> Object:
+    return {
+        "bank_code": means.brand,
+        "branch_code": "",
+        "country": "AT",
+        "fingerprint": base62(means.last4, 16),
+        "generated_from": {"charge": None, "setup_attempt": None},
+        "last4": means.last4,
+    }
+
+
+_OF_TYPE = {"card": _card, "sepa_debit": _sepa_debit, "us_bank_account": _us_bank_account}
+
+
+def next_action(asks: str, created: int) -> Object:
+    """What a payer must do before an intent goes on."""
+    if asks == "microdeposits":
+        deposits = {
+            "arrival_date": created + 86400,
+            "hosted_verification_url": "https://payments.stripe.com/microdeposit/local",
+            "microdeposit_type": "descriptor_code",
+        }
+        return {"type": "verify_with_microdeposits", "verify_with_microdeposits": deposits}
+    return {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}
 
 
 def payment_intent(intent_id: str, created: int) -> Object:

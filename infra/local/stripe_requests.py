@@ -6,7 +6,7 @@ function to the ``ENDPOINTS`` of one of the modules that ``stripe_endpoints`` pu
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -29,7 +29,7 @@ CREATED: Kind = {
 OF_A_PAYMENT: dict[str, Kind] = {"created": CREATED, "charge": "string", "payment_intent": "string"}
 FUTURE_USAGE: Kind = {"enum": ["off_session", "on_session"]}
 TYPES: Kind = {"list": "string"}
-METHOD_TYPE: Kind = {"enum": ["card"]}
+METHOD_TYPE: Kind = {"enum": ["card", "sepa_debit", "us_bank_account"]}
 ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
 CUSTOMER: dict[str, Kind] = {
     "address": {"object": dict.fromkeys(ADDRESS, "string")},
@@ -39,7 +39,26 @@ CUSTOMER: dict[str, Kind] = {
     "name": "string<=256",
     "phone": "string<=20",
 }
+MANDATE: dict[str, Kind] = {
+    "mandate_data": {
+        "object": {
+            "customer_acceptance": {
+                "object": {
+                    "accepted_at": "integer",
+                    "online": {
+                        "object": {"ip_address": "string", "user_agent": "string"},
+                        "required": ["ip_address", "user_agent"],
+                    },
+                    "type": {"enum": ["offline", "online"]},
+                },
+                "required": ["type"],
+            }
+        },
+        "required": ["customer_acceptance"],
+    }
+}
 CONFIRMATION: dict[str, Kind] = {
+    **MANDATE,
     "off_session": "boolean",
     "payment_method": "string",
     "payment_method_types": TYPES,
@@ -54,13 +73,14 @@ CALLS: dict[str, Parameters] = {
     "POST /v1/customers/{customer}": Parameters(CUSTOMER),
     "GET /v1/customers/{customer}/payment_methods": Parameters({**PAGE, "type": METHOD_TYPE}),
     "POST /v1/payment_methods": Parameters(
-        {"type": METHOD_TYPE, "card": {"object": {"token": "string"}}, "metadata": METADATA}, ("type", "card")
+        {"type": {"enum": ["card"]}, "card": {"object": {"token": "string"}}, "metadata": METADATA}, ("type", "card")
     ),
     "GET /v1/payment_methods/{payment_method}": Parameters({}),
     "POST /v1/payment_methods/{payment_method}/attach": Parameters({"customer": "string"}, ("customer",)),
     "POST /v1/payment_methods/{payment_method}/detach": Parameters({}),
     "POST /v1/setup_intents": Parameters(
         {
+            **MANDATE,
             "confirm": "boolean",
             "customer": "string",
             "description": "string<=1000",
@@ -72,7 +92,9 @@ CALLS: dict[str, Parameters] = {
         }
     ),
     "GET /v1/setup_intents/{intent}": Parameters({}),
-    "POST /v1/setup_intents/{intent}/confirm": Parameters({"payment_method": "string", "return_url": "string"}),
+    "POST /v1/setup_intents/{intent}/confirm": Parameters(
+        {**MANDATE, "payment_method": "string", "return_url": "string"}
+    ),
     "POST /v1/setup_intents/{intent}/cancel": Parameters(
         {"cancellation_reason": {"enum": ["abandoned", "duplicate", "requested_by_customer"]}}
     ),
@@ -174,16 +196,21 @@ def check_call(endpoint: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """The checked parameters of a call to ``endpoint``."""
     accepted, required = CALLS[endpoint]
     checked = check(params, accepted)
+    _expect(checked, required)
+    return checked
+
+
+def _expect(params: Mapping[str, Any], required: Iterable[str], inside: str = "") -> None:
     for name in required:
         if name not in params:
-            raise Refusal(400, f"Missing required param: {name}.", code="parameter_missing", param=name)
-    return checked
+            param = f"{inside}[{name}]" if inside else name
+            raise Refusal(400, f"Missing required param: {param}.", code="parameter_missing", param=param)
 
 
 def _read(value: Any, kind: Kind, param: str) -> Any:
     if isinstance(kind, str):
         return _read_scalar(value, kind, param)
-    [(shape, inner)] = kind.items()
+    shape, inner = next(iter(kind.items()))
     if shape == "any":  # either an object or one scalar
         return _read(value, inner[0] if isinstance(value, dict) else inner[-1], param)
     if shape == "enum":
@@ -193,7 +220,9 @@ def _read(value: Any, kind: Kind, param: str) -> Any:
     if not isinstance(value, dict):
         raise Refusal(400, f"Invalid {'array' if shape == 'list' else 'hash'}", param=param)
     if shape == "object":
-        return check(value, inner, param)
+        checked = check(value, inner, param)
+        _expect(checked, kind.get("required", ()), param)
+        return checked
     if shape == "map":
         return _read_metadata(value, param)
     return [_read(value[at], inner, f"{param}[{at}]") for at in sorted(value, key=_position)]

@@ -80,9 +80,34 @@ def test_every_endpoint_it_accepts_is_answered():
         ("amount=4000&currency=eur&metadata[a]=" + "x" * 501, None, "metadata[a]"),
         ("amount=4000&currency=eur&description=" + "x" * 1001, None, "description"),
         (
-            "amount=4000&currency=eur&payment_method_types[0]=us_bank_account&payment_method=pm_card_visa",
+            "amount=4000&currency=usd&payment_method_types[0]=us_bank_account&payment_method=pm_card_visa",
             "payment_intent_incompatible_payment_method",
             "payment_method",
+        ),
+        (
+            "amount=4000&currency=eur&payment_method_types[0]=card&payment_method_types[1]=us_bank_account",
+            "payment_intent_invalid_parameter",
+            "payment_method_types",
+        ),
+        (
+            "amount=4000&currency=usd&payment_method_types[0]=sepa_debit",
+            "payment_intent_invalid_parameter",
+            "payment_method_types",
+        ),
+        (
+            "amount=4000&currency=eur&confirm=true&payment_method=pm_card_visa&mandate_data[customer_acceptance]=yes",
+            None,
+            "mandate_data[customer_acceptance]",
+        ),
+        (
+            "amount=4000&currency=eur&mandate_data[customer_acceptance][type]=offline",
+            None,
+            "mandate_data",
+        ),
+        (
+            "amount=4000&currency=eur&mandate_data[customer_acceptance][online][ip_address]=1",
+            "parameter_missing",
+            "mandate_data[customer_acceptance][online][user_agent]",
         ),
     ],
 )  # fmt: skip
@@ -302,5 +327,5 @@ def test_a_setup_intent_is_canceled_before_it_succeeds_only(world):
     assert world.events()[1] == "setup_intent.canceled"
 
 
-def test_every_behaviour_of_a_test_card_is_one_it_knows():
-    assert {card.behaviour for card in TEST_METHODS.values()} == set(BEHAVIOURS)
+def test_every_behaviour_of_a_test_method_is_one_it_knows():
+    assert {means.behaviour for means in TEST_METHODS.values()} == set(BEHAVIOURS)
