@@ -13,7 +13,9 @@ from infra.local.cloud import Cloud
 from infra.local.dynamodb_requests import Change
 from infra.local.expectations import Expectations, Failure, Told, check_answer, dig, shown
 from infra.local.invocations import Call, Reply
+from infra.local.outside import asked_to_authenticate, happen
 from infra.local.story import METHODS, Fault, Step, StoryFile, account_in
+from infra.local.stripe_methods import TEST_METHODS
 from infra.local.yaml_file import YamlFile
 from shared.domain.invoice import Invoice
 from shared.store.record import Record
@@ -71,9 +73,16 @@ class Simulation:
                 "billing_contacts": account.billing_contacts,
             }
             self._publish(f"PUT /v1/accounts/{name}", body, ("accounts", name))
-            if method := METHODS[account.payment_method]:
-                route = f"POST /v1/accounts/{name}/payment-method"
-                self._publish(route, {"payment_method": method}, ("accounts", name, "payment_method"))
+            if account.payment_method != "none":
+                self._save_method(name, METHODS[account.payment_method])
+
+    def _save_method(self, account: str, method: str) -> None:
+        """An account begins with a way to pay that can be charged, but for microdeposits nobody has looked at."""
+        route = f"POST /v1/accounts/{account}/payment-method"
+        body = {"payment_method": method, "payment_methods": [TEST_METHODS[method].type]}
+        self._publish(route, body, ("accounts", account, "payment_method"))
+        if asked_to_authenticate(self.cloud, account):
+            happen(self.cloud, {"authenticate": account})
 
     def _publish_catalog(self, place: tuple[str | int, ...]) -> None:
         body, file, start = self.file.catalog(place)
@@ -123,26 +132,7 @@ class Simulation:
         if until := said.get("lose_webhooks_until"):
             self.cloud.deliveries.lost_until = self._instant((number, "stripe"), until)
             return
-        from shared.store import queries
-
-        account = queries.account(said.get("card") or said["pay"])
-        if "card" in said:
-            if account.payment_method is None:
-                raise Failure(f"{account.id} has no card that could become {said['becomes']}")
-            self.cloud.stripe.becomes(account.payment_method, said["becomes"])
-            return
-        waiting = [
-            bill.attempt.payment_intent
-            for bill in queries.invoices(account.id).items
-            if bill.attempt and bill.attempt.payment_intent and not bill.settled
-        ]
-        if not waiting:
-            raise Failure(f"{account.id} has nothing to pay")
-        try:
-            self.cloud.stripe.pay(waiting[0], "pm_card_visa")
-        except ValueError as error:
-            raise Failure(f"{account.id} cannot pay: {error}") from None
-        self.cloud.settle()
+        happen(self.cloud, said)
 
     def _request(self, method: str, path: str, body: Any, permissions: str, key: str) -> Reply:
         account = account_in(path.removeprefix("/v1"))

@@ -9,14 +9,28 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType, field
 
 from infra.local.faults import HOW, WHERE
-from infra.local.stripe_methods import BEHAVIOURS
+from infra.local.stripe_methods import BEHAVIOURS, TEST_METHODS
 from infra.local.yaml_file import BadFile, YamlFile
 from shared.domain.errors import Invalid
 from shared.domain.periods import known_zone
 from shared.edge.schemas import PutCatalog, PutSeller
 
-METHODS = {"card_ok": "pm_card_visa", "card_declined": "pm_card_chargeCustomerFail", "none": None}
-"""The ways to pay that an account of a story can have, and Stripe's test methods behind them."""
+METHODS = {means.behaviour: name for name, means in reversed(TEST_METHODS.items())}
+"""The ways to pay of a story, and Stripe's test methods behind them."""
+OUTSIDE = {
+    "card": "becomes",
+    "pay": "with",
+    "settle": None,
+    "fail": "code",
+    "authenticate": None,
+    "verify": None,
+    "dispute": None,
+    "win_dispute": None,
+    "lose_dispute": None,
+    "fail_refund": None,
+    "lose_webhooks_until": None,
+}
+"""What payers, their banks and the line to us do in a story, and what may be said beside it."""
 KINDS = ("call", "until", "stripe", "fault", "publish")
 
 
@@ -30,7 +44,11 @@ class StoryAccount(Part):
     seller: str | None = None
     name: str | None = None
     currency: str | None = None
-    payment_method: Literal["card_ok", "card_declined", "none"] = "none"
+    payment_method: Literal[
+        "card_ok", "card_declined", "card_3ds", "card_3ds_once",
+        "ach_ok", "ach_fails", "ach_closed", "ach_no_account", "ach_not_authorized", "ach_pending",
+        "ach_microdeposits", "sepa_ok", "sepa_fails", "sepa_insufficient_funds", "none",
+    ] = "none"  # fmt: skip
     billing_contacts: list[str] = []
 
 
@@ -171,15 +189,17 @@ class StoryFile:
             raise self.file.error(place, f"There is no account {step.account!r}.")
 
     def _check_stripe(self, place: tuple[str | int, ...], said: dict[str, str]) -> None:
-        if set(said) not in ({"card", "becomes"}, {"pay"}, {"lose_webhooks_until"}):
-            known = "{card: acme, becomes: card_declined}, {pay: acme}, {lose_webhooks_until: 2026-02-07T12:00}"
-            raise self.file.error((*place, "stripe"), f"The outside does one of: {known}.")
-        if said.get("becomes", "card_ok") not in BEHAVIOURS:
-            known = ", ".join(BEHAVIOURS)
-            raise self.file.error((*place, "stripe"), f"A card becomes one of: {known}.")
-        account = said.get("card") or said.get("pay")
-        if account and account not in self.story.accounts:
-            raise self.file.error((*place, "stripe"), f"There is no account {account!r}.")
+        place = (*place, "stripe")
+        does = [name for name in said if name in OUTSIDE]
+        if len(does) != 1 or not set(said) <= {does[0], OUTSIDE[does[0]]}:
+            known = ", ".join(f"{name} ({beside})" if beside else name for name, beside in OUTSIDE.items())
+            raise self.file.error(place, f"The outside does one of, with what may be said beside it: {known}.")
+        if does == ["card"] and said.get("becomes") not in BEHAVIOURS:
+            raise self.file.error(place, f"A card becomes one of: {', '.join(BEHAVIOURS)}.")
+        if said.get("with", "card_ok") not in METHODS:
+            raise self.file.error(place, f"A payer pays with one of: {', '.join(sorted(METHODS))}.")
+        if does[0] != "lose_webhooks_until" and said[does[0]] not in self.story.accounts:
+            raise self.file.error(place, f"There is no account {said[does[0]]!r}.")
 
 
-__all__ = ["METHODS", "BadFile", "Outcome", "Step", "Story", "StoryFile"]
+__all__ = ["METHODS", "OUTSIDE", "BadFile", "Outcome", "Step", "Story", "StoryFile"]

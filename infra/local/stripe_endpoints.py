@@ -12,7 +12,7 @@ from typing import Any
 from infra.local import stripe_intents, stripe_ledger
 from infra.local import stripe_objects as objects
 from infra.local.stripe_account import Account, fill, known, one_of, page, payment_error
-from infra.local.stripe_methods import TEST_TOKENS
+from infra.local.stripe_methods import TEST_METHODS, TEST_TOKENS
 from infra.local.stripe_objects import Object
 from infra.local.stripe_requests import Refusal
 
@@ -69,7 +69,9 @@ def create_payment_method(account: Account, _: str, params: Params) -> Object:
 
 
 def get_payment_method(account: Account, method_id: str, _: Params) -> Object:
-    """GET /v1/payment_methods/{payment_method}."""
+    """GET /v1/payment_methods/{payment_method}; a test id makes a new one, as anywhere."""
+    if method_id in TEST_METHODS:
+        return account.new_method(TEST_METHODS[method_id])
     return known(account.payment_methods, method_id, "PaymentMethod", "payment_method", status=404)
 
 

@@ -1,6 +1,7 @@
 """What happens at Stripe without a call of its API: what payers, their banks and the days do."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import datetime
 from threading import RLock
 from typing import Any
@@ -26,6 +27,19 @@ class Outside:
         self._now = now
         self._account = Account(now)
         self._lock = RLock()  # around the account; the clock may call back
+
+    def theirs(self, account: str, kind: str, *statuses: str) -> list[Object]:
+        """The ``payment_intent``, ``setup_intent``, ``refund`` or ``dispute`` objects in one of these states.
+
+        Those of a customer whom the intents' metadata name as ``account``, the oldest first.
+        """
+        with self._lock:
+            books = self._account
+            intents = [*books.payment_intents.values(), *books.setup_intents.values()]
+            mine = {intent["id"] for intent in intents if intent["metadata"].get("account") == account}
+            things = [*intents, *books.refunds.values(), *books.disputes.values()]
+            of_kind = [thing for thing in things if thing["object"] == kind and thing["status"] in statuses]
+            return deepcopy([thing for thing in of_kind if thing.get("payment_intent", thing["id"]) in mine])
 
     # -- payers --------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from infra.local.__main__ import main
 from infra.local.simulate import Simulation
 from infra.local.story import StoryFile
+from infra.local.stripe_methods import BEHAVIOURS
 
 ROOT = Path(__file__).parents[2]
 R13 = ROOT / "tests/scenarios/stories/a-seat-bought-mid-cycle.yaml"
@@ -249,7 +250,11 @@ def test_every_expectation_that_does_not_hold_is_told(tmp_path):
 NO_TIME = "is no time: write 2026-02-07T15:30 or 2026-02-07."
 ONE_KIND = "A step is just one of: call, until, stripe, fault, publish."
 NOT_BACK = "is before the step before: time does not go back."
-CARDS = "card_ok, card_declined, card_expired, card_insufficient_funds, card_lost, card_processing_error, card_stolen"
+CARDS = ", ".join(BEHAVIOURS)
+OUTSIDE = (
+    "The outside does one of, with what may be said beside it: card (becomes), pay (with), settle, fail (code), "
+    "authenticate, verify, dispute, win_dispute, lose_dispute, fail_refund, lose_webhooks_until."
+)
 BROKEN = [
     # what is changed, into what, on which line that is, and the reason
     ("accounts:", "acounts:", 6, "Object contains unknown field `acounts`."),
@@ -277,6 +282,10 @@ BROKEN = [
     ("POST /accounts/acme", "POST accounts/acme", 10, "A call is a method and a path: POST /accounts/acme/checkout"),
     ("until: 2026-02-25", "stripe: {pay: acne}", 12, "There is no account 'acne'."),
     ("until: 2026-02-25", "stripe: {card: acme, becomes: gold}", 12, f"A card becomes one of: {CARDS}."),
+    ("until: 2026-02-25", "stripe: {pay: acme, with: gold}", 12,
+     f"A payer pays with one of: {', '.join(sorted(BEHAVIOURS))}."),
+    ("until: 2026-02-25", "stripe: {settle: acme, code: gone}", 12, OUTSIDE),
+    ("until: 2026-02-25", "stripe: {settle: acme, fail: acme}", 12, OUTSIDE),
     ("until: 2026-02-25", "stripe: {lose_webhooks_until: soon}", 12, f"'soon' {NO_TIME}"),
     ("until: 2026-02-25", "fault: {where: webhook, how: late, times: 0}", 12, "A fault happens at least once."),
     ("counts: {payment.succeeded: 2}", "counts: {payment.succeeded: two}", 17,
