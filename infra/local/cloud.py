@@ -29,6 +29,7 @@ from infra.local.invocations import Call, Context, Reply, http_event, refusal, s
 from infra.local.queues import Message, Queues
 from infra.local.stripe import InProcess, Stripe
 from infra.local.stripe_desk import Answer
+from shared.edge import telemetry
 
 STRIPE_KEY = "sk_test_local"
 WEBHOOK_SECRET = "whsec_local"  # noqa: S105 - it signs what this process sends to itself
@@ -97,7 +98,10 @@ class Cloud:
         module, _, attribute = function.handler.rpartition(".")
         self.invocations += 1
         handler = getattr(importlib.import_module(module), attribute)
-        return handler(dict(event), Context(function, self.invocations))
+        try:
+            return handler(dict(event), Context(function, self.invocations))
+        finally:
+            telemetry.metrics.clear_metrics()  # Powertools does it after writing them, and here it writes none
 
     # ---- time
 
@@ -240,7 +244,7 @@ class Cloud:
         if how in ("throttled", "conflict", "error_500_before", "error_500_after"):
             self.stripe.fail_next(where, how)
             return call()
-        return call() if how is None else self.faults.strike(how, where, call, _LINE_WAYS)
+        return call() if how is None else self.faults.strike(how, where, call, LINE_WAYS)
 
 
 _template = cache(template.read)
@@ -293,4 +297,4 @@ _STORE_WAYS = Ways(
         400, "TransactionCanceledException", CancellationReasons=[{"Code": "TransactionConflict"}]
     ),
 )
-_LINE_WAYS = Ways(lost=_line_lost, throttled=_line_lost, broken=_line_lost, conflict=_line_lost)
+LINE_WAYS = Ways(lost=_line_lost, throttled=_line_lost, broken=_line_lost, conflict=_line_lost)
