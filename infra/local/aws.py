@@ -2,16 +2,22 @@
 
 botocore gives the handlers in ``BUILTIN_HANDLERS`` to every session that is
 made after them, which is how all clients are reached without touching the code
-that makes them.
+that makes them. Nobody here checks a signature or reads which client is asking,
+so requests go unsigned; and a client that waits before it tries again waits by
+the product's clock.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
+import botocore
+from botocore import endpoint, useragent
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.handlers import BUILTIN_HANDLERS
 
@@ -52,13 +58,32 @@ def operation(request: AWSPreparedRequest) -> str:
     return str(target.decode() if isinstance(target, bytes) else target).rpartition(".")[2]
 
 
+def repeated(request: AWSPreparedRequest) -> bool:
+    """Whether the client itself tries a request again."""
+    tries = request.headers.get("amz-sdk-request", b"")
+    return not (tries.encode() if isinstance(tries, str) else tries).startswith(b"attempt=1")
+
+
 def answer_here(services: Mapping[str, Answering]) -> None:
     """From now on these stand-ins answer, and a call of any other service fails."""
     os.environ.update(CREDENTIALS)
     answering.clear()
     answering.update(services)
     if not any(handler is _answer for _, handler, *_ in BUILTIN_HANDLERS):
-        BUILTIN_HANDLERS.append(("before-send", _answer))
+        BUILTIN_HANDLERS.extend([("before-send", _answer), ("choose-signer", _unsigned)])
+        endpoint.time = SimpleNamespace(sleep=_wait)
+        useragent.UserAgentString.to_string = lambda _: "prorata-local"
+
+
+def _unsigned(**_: Any) -> Any:
+    return botocore.UNSIGNED if answering else None
+
+
+def _wait(seconds: float) -> None:
+    """Between two tries of a client."""
+    from shared.edge import clock
+
+    (clock.sleep if answering else time.sleep)(seconds)  # noqa: TID251 - for a server in another process
 
 
 def _answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:

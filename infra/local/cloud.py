@@ -29,6 +29,7 @@ from infra.local.invocations import Call, Context, Reply, http_event, refusal, s
 from infra.local.queues import Message, Queues
 from infra.local.stripe import InProcess, Stripe
 from infra.local.stripe_desk import Answer
+from shared.edge import telemetry
 
 STRIPE_KEY = "sk_test_local"
 WEBHOOK_SECRET = "whsec_local"  # noqa: S105 - it signs what this process sends to itself
@@ -40,14 +41,16 @@ _LATE = timedelta(minutes=10)
 class Cloud:
     """One seller's account. There is one at a time in a process: it answers for all of its AWS calls.
 
-    ``skip`` ``False`` runs every single sweep.
+    ``skip`` ``False`` runs every single sweep. Until ``stopped_until`` no function
+    runs: messages wait, schedules do not fire, requests and webhooks are refused.
     """
 
-    def __init__(self, now: datetime, *, skip: bool = True) -> None:
+    def __init__(self, now: datetime, *, skip: bool = True, faults: type[Faults] = Faults) -> None:
         self.now = now
         self.skip = skip
+        self.stopped_until = now
         self.template = _template()
-        self.faults = Faults(lambda call: self.later(_LATE, call))
+        self.faults = faults(lambda call: self.later(_LATE, call))
         self.store = DynamoDB()
         self.store.clock = lambda: self.now.timestamp()  # noqa: PLW0108 - of then, not of now
         self.store.fault = lambda where, call: self.faults.around(where, call, _STORE_WAYS)
@@ -68,6 +71,8 @@ class Cloud:
     def request(self, call: Call) -> Reply:
         """A request to the HTTP API."""
         path = call.path.partition("?")[0]
+        if self.now < self.stopped_until:
+            return refusal(503, "Service Unavailable")
         for route in self.template.routes:
             found = re.fullmatch(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route.path), path)
             if found and route.method == call.method:
@@ -93,7 +98,10 @@ class Cloud:
         module, _, attribute = function.handler.rpartition(".")
         self.invocations += 1
         handler = getattr(importlib.import_module(module), attribute)
-        return handler(dict(event), Context(function, self.invocations))
+        try:
+            return handler(dict(event), Context(function, self.invocations))
+        finally:
+            telemetry.metrics.clear_metrics()  # Powertools does it after writing them, and here it writes none
 
     # ---- time
 
@@ -105,13 +113,15 @@ class Cloud:
             self.now = max(instant, self.now)
             self._turn(self._fires_at(instant))
             tick(self.now)
-        self.now = to
+        self.now = max(to, self.now)  # what was done last may have taken its time
         self.settle()
         tick(to)
 
     def settle(self) -> None:
         """Do what is due now, until nothing more comes of it."""
         self._turn(sweep=False)
+        if self.now < self.stopped_until:
+            return
         before = None
         while (due := self._due_now()) and due != before:
             before = due
@@ -124,9 +134,12 @@ class Cloud:
     def _turn(self, sweep: bool) -> None:
         """One instant: what comes late, what goes on at Stripe, the schedules that fire, the queues."""
         self.stripe.turn()
-        for entry in [entry for entry in self._later if entry[0] <= self.now]:
+        while entry := next((entry for entry in self._later if entry[0] <= self.now), None):
             self._later.remove(entry)
             entry[1]()
+        if self.now < self.stopped_until:
+            self.deliveries.send(self.now)
+            return
         if sweep:
             for schedule in self.template.schedules:
                 self._fire(schedule)
@@ -185,6 +198,9 @@ class Cloud:
         """When something happens next: a sweep that finds something, a message, a late effect, the end of a debit."""
         waiting = (self.queues.next_visible(), self.deliveries.next_at(), self.stripe.next_at())
         instants = [at for at, _ in self._later] + [at for at in waiting if at] + self._sweeps()
+        if self.now < self.stopped_until:
+            outside = (self.deliveries.next_at(), self.stripe.next_at())
+            instants = [at for at, _ in self._later] + [at for at in outside if at] + [self.stopped_until]
         return max(min(instants), self.now) if instants else None
 
     def _sweeps(self) -> list[datetime]:
@@ -228,7 +244,7 @@ class Cloud:
         if how in ("throttled", "conflict", "error_500_before", "error_500_after"):
             self.stripe.fail_next(where, how)
             return call()
-        return call() if how is None else self.faults.strike(how, where, call, _LINE_WAYS)
+        return call() if how is None else self.faults.strike(how, where, call, LINE_WAYS)
 
 
 _template = cache(template.read)
@@ -281,4 +297,4 @@ _STORE_WAYS = Ways(
         400, "TransactionCanceledException", CancellationReasons=[{"Code": "TransactionConflict"}]
     ),
 )
-_LINE_WAYS = Ways(lost=_line_lost, throttled=_line_lost, broken=_line_lost, conflict=_line_lost)
+LINE_WAYS = Ways(lost=_line_lost, throttled=_line_lost, broken=_line_lost, conflict=_line_lost)

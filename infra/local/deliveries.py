@@ -12,6 +12,8 @@ from infra.local.stripe import Stripe
 _AGAIN = [timedelta(minutes=5), timedelta(minutes=30), *[timedelta(hours=hours) for hours in (2, 5, 10)]]
 _AGAIN += [timedelta(hours=12)] * 4
 """How long Stripe waits before it sends a message again that was not taken."""
+_HELD = {"held": timedelta(hours=1), "held_for_days": timedelta(days=3)}
+"""Messages that come after those that were sent later."""
 
 
 @dataclass(frozen=True)
@@ -34,20 +36,27 @@ class Deliveries:
     def send(self, now: datetime) -> None:
         """Deliver what is due; what is not taken comes again later."""
         self._waiting += [_Delivery(now, message.body) for message in self._stripe.webhooks()]
-        for delivery in [each for each in self._waiting if each.at <= now]:
+        while delivery := next((each for each in self._waiting if each.at <= now), None):
             self._waiting.remove(delivery)
-            if not self._taken(delivery, now) and delivery.tries < len(_AGAIN):
-                self._waiting.append(replace(delivery, at=now + _AGAIN[delivery.tries], tries=delivery.tries + 1))
+            how = self._faults.take("webhook")
+            if how in _HELD:
+                self._waiting.append(replace(delivery, at=now + _HELD[how]))
+            elif how == "doubled":
+                self._deliver(delivery.body, self._stripe.sign(delivery.body))
+            taken = how in ("dropped", *_HELD) or self._taken(delivery, now, how)
+            if not taken and delivery.tries < len(_AGAIN):
+                again = now + _AGAIN[delivery.tries]
+                self._waiting.append(replace(delivery, at=again, tries=delivery.tries + 1))
 
     def next_at(self) -> datetime | None:
         """When the next one is sent again."""
         return min((delivery.at for delivery in self._waiting), default=None)
 
-    def _taken(self, delivery: _Delivery, now: datetime) -> bool:
+    def _taken(self, delivery: _Delivery, now: datetime, how: str | None) -> bool:
+        """Whether it is known to have arrived; with some faults it has, and nobody knows."""
         if self.lost_until and now < self.lost_until:
             return False
-        how = self._faults.take("webhook")
-        if how and how not in ("crash_after", "answer_lost", "error_500_after"):
+        if how and how not in ("doubled", "crash_after", "answer_lost", "error_500_after"):
             return False
         taken = self._deliver(delivery.body, self._stripe.sign(delivery.body))
-        return taken and how is None
+        return taken and how in (None, "doubled")

@@ -16,11 +16,12 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
+from infra.local import aws
 from infra.local.dynamodb_expressions import Expressions
 from infra.local.dynamodb_operators import project
 from infra.local.dynamodb_requests import (
@@ -91,15 +92,14 @@ class DynamoDB:
 
     def answer(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         """Answer one request of botocore."""
-        target = request.headers["X-Amz-Target"]
-        operation = (target.decode() if isinstance(target, bytes) else target).rpartition(".")[2]
+        operation = aws.operation(request)
         where = OPERATIONS.get(operation, ("", ""))[1]
         if self.fault is None or not where:
             return self._carry_out(operation, request.body)
         try:
             return self.fault(where, lambda: self._carry_out(operation, request.body))
         except Refusal as refusal:
-            return _response(400, refusal.body())
+            return aws.response(400, refusal.body())
 
     def create_table(self, definition: Body) -> None:
         """Make a table from the properties of an ``AWS::DynamoDB::Table``."""
@@ -130,6 +130,10 @@ class DynamoDB:
         with self._lock:
             return sorted(self._table(table).index(index).partitions)
 
+    def table(self, name: str) -> Table:
+        """A table itself, with its indexes."""
+        return self._table(name)
+
     # carrying out a request
 
     def _carry_out(self, operation: str, content: bytes | str) -> AWSResponse:
@@ -140,9 +144,9 @@ class DynamoDB:
                 self.calls[operation] += 1
                 answer, units = getattr(self, method)(request)
                 self.units[where] += sum(units.values())
-            return _response(200, answer | _consumed(request, units, operation))
+            return aws.response(200, answer | _consumed(request, units, operation))
         except Refusal as refusal:
-            return _response(400, refusal.body())
+            return aws.response(400, refusal.body())
 
     def _table(self, name: str) -> Table:
         if name not in self._tables:
@@ -333,18 +337,3 @@ def _consumed(request: Body, units: Units, operation: str) -> Body:
         reports.append(report)
     several = operation.startswith(("Batch", "Transact"))
     return {"ConsumedCapacity": reports if several else reports[0]}
-
-
-class _Content:
-    """What botocore reads an answer's bytes from."""
-
-    def __init__(self, content: bytes) -> None:
-        self.content = content
-
-    def stream(self) -> Iterator[bytes]:
-        yield self.content
-
-
-def _response(status: int, body: Body) -> AWSResponse:
-    content = json.dumps(body).encode()
-    return AWSResponse("", status, {"Content-Type": "application/x-amz-json-1.0"}, _Content(content))

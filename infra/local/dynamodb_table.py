@@ -85,6 +85,16 @@ class Index:
         if not places:
             del self.partitions[entry.partition]
 
+    def state(self) -> Any:
+        """What it holds, to come back to."""
+        return dict(self.entries), {partition: list(places) for partition, places in self.partitions.items()}
+
+    def restore(self, state: Any) -> None:
+        """Come back to what it held then."""
+        entries, partitions = state
+        self.entries = dict(entries)
+        self.partitions = {partition: list(places) for partition, places in partitions.items()}
+
     def query(
         self, partition: Any, test: tuple[str, list[Any]] | None, after: Place | None, *, forward: bool
     ) -> Iterator[Entry]:
@@ -163,6 +173,11 @@ class Table:
             if spent := index.write(key, item, size):
                 units[name] = spent
         return units
+
+    def refresh(self, key: Key) -> None:
+        """Bring the indexes up to an item that they had lagged behind."""
+        for index in self.indexes.values():
+            index.write(key, self.get(key), self.size(key))
 
     def key(self, attributes: Mapping[str, Value], *, exact: bool = True) -> Key:
         """The key that the attributes name; ``exact`` where there may be no others."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import md5
 from typing import Any
@@ -68,12 +68,27 @@ class Queues:
 
     def delete(self, name: str, message: Message) -> None:
         """The message is done; if the deletion gets lost it comes again."""
-        if self._faults.take("queue.delete") is None:
-            self._queues[name].messages.remove(message)
+        messages = self._queues[name].messages
+        if self._faults.take("queue.delete") is None and message in messages:  # or somebody else has done it
+            messages.remove(message)
 
     def messages(self, name: str) -> list[Message]:
-        """What is in a queue, seen or unseen."""
+        """What is in a queue, seen or unseen: the messages themselves."""
         return list(self._queues[name].messages)
+
+    def double(self, name: str, message: Message) -> None:
+        """The same message a second time, as SQS may deliver it."""
+        self._queues[name].messages.append(replace(message))
+
+    def state(self) -> Any:
+        """All that waits, to come back to."""
+        return self._count, {name: [replace(each) for each in it.messages] for name, it in self._queues.items()}
+
+    def restore(self, state: Any) -> None:
+        """Come back to what was waiting then."""
+        self._count, waiting = state
+        for name, messages in waiting.items():
+            self._queues[name].messages[:] = [replace(each) for each in messages]
 
     def redrive(self, name: str) -> None:
         """Offer the dead letters of a queue again."""

@@ -253,14 +253,16 @@ def standing(before: Invoice, after: Invoice, subscription: Subscription) -> Cha
 
 
 def bring_up(invoice: Invoice, customer: str | None, payment_method: str, now: datetime) -> Changes:
-    """A new method was saved: what is past due is charged by it now (F28)."""
+    """A new method was saved: what is past due is charged by it now, once however often that is told (F28)."""
     attempt = invoice.attempt
     if invoice.settled or not invoice.past_due or invoice.giving_up:
         return Changes()
     if attempt is None:
         return Changes(put=(freeze(invoice, customer, payment_method, now),))
     begun = attempt.state not in (*_LEFT, AttemptState.ACTION)
-    return Changes() if begun else _again(invoice, attempt, payment_method, now)
+    if begun or attempt.payment_method == payment_method:
+        return Changes()
+    return _again(invoice, attempt, payment_method, now)
 
 
 def _again(invoice: Invoice, attempt: Attempt, payment_method: str | None, now: datetime) -> Changes:

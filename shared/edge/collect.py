@@ -101,12 +101,16 @@ def postpone(job: Job, error: Exception) -> None:
 
 
 def save_method(account: Account, method_id: str, saved_at: datetime) -> None:
-    """Charge a newly saved method from now on, unless a still newer one was saved since."""
-    current = queries.payment_method(account.id, account.payment_method) if account.payment_method else None
-    late = current and current.saved_at and saved_at < current.saved_at
-    if account.payment_method != method_id and not late:
+    """Charge a newly saved method from now on, unless a still newer one was saved since.
+
+    Whoever saved it may have died before anything past due was charged by it: that is made up for.
+    """
+    if account.payment_method != method_id:
+        current = queries.payment_method(account.id, account.payment_method) if account.payment_method else None
+        if current and current.saved_at and saved_at < current.saved_at:
+            return
         _commit(method_saved(account, payments.method(account.id, method_id, saved_at)))
-        bring_up_past_due(account.id)
+    bring_up_past_due(account.id)
 
 
 def bring_up_past_due(account_id: str) -> None:

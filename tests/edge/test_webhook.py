@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities import parameters
 from infra.local import aws
 from infra.local.cloud import WEBHOOK_SECRET
 from infra.local.invocations import Call
+from shared.store import queries
 from tests.edge.test_stripe_requests import connected
 
 HARMLESS = json.dumps({"type": "charge.updated", "created": 1769353200, "data": {"object": {"id": "ch_1"}}})
@@ -269,3 +270,21 @@ def test_news_of_an_older_card_does_not_replace_a_newer_one(world):
     newer = enter(world, "pm_card_mastercard")
     assert deliver(world, newer) == (200, None)
     assert method_of(world) == "4444"
+
+
+def test_f28_what_is_past_due_is_charged_by_the_new_card_even_if_whoever_saved_it_died(world):
+    deliver(world, enter(world, "pm_card_visa"))
+    world.subscribed()
+    world.cloud.stripe.becomes(queries.account("acme").payment_method, "card_lost")
+    world.on("2026-02-26")
+    assert world.invoices()[-1]["status"] == "waiting_for_payer"
+
+    entered = enter(world, "pm_card_chargeCustomerFail")
+    world.cloud.faults.arm("store.commit", "crash_after")
+    assert deliver(world, entered)[0] == 500, "it is saved, and nothing was charged by it yet"
+    assert method_of(world) == "0341"
+    for _ in range(2):
+        assert deliver(world, entered) == (200, None)
+        world.on("2026-02-27")
+        attempt = queries.invoice("acme", world.invoices()[-1]["id"]).attempt
+        assert (attempt.n, attempt.declines, attempt.error) == (2, 2, "generic_decline"), "charged once"
