@@ -21,7 +21,7 @@ def happen(cloud: Cloud, said: Said) -> None:
     try:
         _DOES[does](cloud.stripe, said[does], said)
     except ValueError as error:
-        raise Failure(f"{said[does]} cannot {does.replace('_', ' ')}: {error}") from None
+        raise Failure(f"{said[does]}: {error}") from None
     cloud.settle()
 
 

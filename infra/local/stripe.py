@@ -25,7 +25,7 @@ import stripe as library
 
 from infra.local import stripe_objects as objects
 from infra.local.stripe_account import OUTSIDE, expanded, one_of
-from infra.local.stripe_desk import WHERE, Answer, Desk, Request, broken, render
+from infra.local.stripe_desk import WHERE, Answer, Desk, Request, broken, refuse, render
 from infra.local.stripe_endpoints import HANDLERS
 from infra.local.stripe_outside import Outside
 from infra.local.stripe_requests import Refusal, check_call, decode, route
@@ -44,6 +44,7 @@ class Stripe(Outside):
     """One Stripe account and the API in front of it; may be called from many threads.
 
     Of its events ``webhooks`` tells those whose type is in ``tells``: a seller's endpoint says which it wants.
+    ``rates`` are the calls a second that it answers, of endpoints and of ``everything``, such as ``RATES``.
     """
 
     def __init__(
@@ -52,17 +53,24 @@ class Stripe(Outside):
         *,
         webhook_secret: str = "whsec_local",  # noqa: S107
         tells: tuple[str, ...] = ("*",),
+        rates: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__(now)
         self._tells = tells
+        self._limits = bool(rates)
         self._secret = webhook_secret.encode()
-        self._desk = Desk()
+        self._desk = Desk(rates or {})
         self._numbers = count(1)
 
     @property
     def calls(self) -> Counter[str]:
         """How often each endpoint was called."""
         return self._desk.calls
+
+    @property
+    def limited(self) -> Counter[str]:
+        """How often a call of each endpoint was one too many."""
+        return self._desk.limited
 
     def answer(self, method: str, path_and_query: str, headers: Mapping[str, str], body: str | bytes) -> Answer:
         """Answer one API call."""
@@ -72,7 +80,7 @@ class Stripe(Outside):
             _authenticate(sent.get("authorization", ""))
             answer = self._answer(_read_request(method, path_and_query, sent, body, request_id))
         except Refusal as refusal:
-            answer = render(refusal.status, {"error": refusal.error})
+            answer = refuse(refusal)
         common = {
             "Content-Type": "application/json",
             "Request-Id": request_id,
@@ -103,7 +111,7 @@ class Stripe(Outside):
         self._desk.fail_next(where, how, times)
 
     def _answer(self, request: Request) -> Answer:
-        self._desk.admit(request)
+        self._desk.admit(request, self._now() if self._limits else None)
         if request.key is None:
             return self._carry_out(request, check_call(request.endpoint, request.params))
         kept, params = self._desk.begin(request.key, request, self._now())
@@ -129,7 +137,7 @@ class Stripe(Outside):
                 made = HANDLERS[request.endpoint](self._account, request.object_id, params)
                 answer = render(200, expanded(self._account, made, paths))
             except Refusal as refusal:
-                answer = render(refusal.status, {"error": refusal.error})
+                answer = refuse(refusal)
             finally:
                 self._account.request = OUTSIDE
             return broken() if breaks else answer

@@ -1,13 +1,14 @@
-"""What stands between a caller and a Stripe account: idempotency keys, and errors that a test asked for."""
+"""What stands between a caller and a Stripe account: rate limits, idempotency keys, errors that a test asked for."""
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import takewhile
 from threading import Lock
 from typing import Any, NamedTuple
 
-from infra.local.stripe_requests import Refusal, check_call
+from infra.local.stripe_requests import CALLS, Refusal, check_call
 
 KEYS_ARE_KEPT = timedelta(hours=24)
 WHERE = {
@@ -18,6 +19,9 @@ WHERE = {
     "GET /v1/payment_intents": "stripe.list",
     "POST /v1/refunds": "stripe.refund",
 }
+EVERYTHING = "everything"
+RATES = dict.fromkeys(CALLS, 25) | {EVERYTHING: 100}
+"""How many calls a second Stripe allows a live account, of each endpoint and of all together."""
 # What can be made to go wrong inside Stripe: before the call is looked at, or while it is carried out.
 TURNED_AWAY = ("throttled", "conflict")
 BROKEN = ("error_500_before", "error_500_after")
@@ -55,14 +59,36 @@ class Kept(NamedTuple):
     answer: Answer | None
 
 
+class Bucket:
+    """So many calls a second: the tokens of one second at most, one taken for each call."""
+
+    def __init__(self, rate: int, now: datetime) -> None:
+        self._rate = rate
+        self._left = float(rate)
+        self._at = now
+
+    def holds(self, now: datetime) -> bool:
+        """Whether there is a token."""
+        self._left = min(self._rate, self._left + self._rate * max(0.0, (now - self._at).total_seconds()))
+        self._at = max(self._at, now)
+        return self._left >= 1
+
+    def take(self) -> None:
+        """One call less."""
+        self._left -= 1
+
+
 class Desk:
     """Counts the calls, turns some away and remembers the keys of the others; for many threads at once.
 
     Its lock is never held while a call is carried out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rates: Mapping[str, int]) -> None:
         self.calls: Counter[str] = Counter()
+        self.limited: Counter[str] = Counter()
+        self._rates = rates
+        self._buckets: dict[str, Bucket] = {}
         self._lock = Lock()
         self._kept: dict[str, Kept] = {}
         self._faults: list[tuple[str, str]] = []
@@ -74,12 +100,15 @@ class Desk:
         with self._lock:
             self._faults += [(where, how)] * times
 
-    def admit(self, request: Request) -> None:
-        """Count the call, and turn it away if a test asked for that."""
+    def admit(self, request: Request, now: datetime | None) -> None:
+        """Count the call, and turn it away if there are too many or a test asked for that."""
         with self._lock:
             self.calls[request.endpoint] += 1
+            if now and (reason := self._too_many(request.endpoint, now)):
+                self.limited[request.endpoint] += 1
+                raise _throttled(reason)
         if how := self._take_fault(request.where, TURNED_AWAY):
-            raise _throttled() if how == "throttled" else _key_in_use()
+            raise _throttled("global-rate") if how == "throttled" else _key_in_use()
 
     def breaks(self, request: Request) -> str | None:
         """How the call breaks off while it is carried out, if a test asked for that."""
@@ -112,6 +141,19 @@ class Desk:
         with self._lock:
             del self._kept[key]
 
+    def _too_many(self, endpoint: str, now: datetime) -> str | None:
+        """Which limit the call is beyond, if any; a call that is not takes a token of each."""
+        places = {"global-rate": EVERYTHING, "endpoint-rate": endpoint}
+        known = {reason: place for reason, place in places.items() if place in self._rates}
+        for place in known.values():
+            self._buckets.setdefault(place, Bucket(self._rates[place], now))
+        for reason, place in known.items():
+            if not self._buckets[place].holds(now):
+                return reason
+        for place in known.values():
+            self._buckets[place].take()
+        return None
+
     def _forget_old(self, now: datetime) -> None:
         """Forget what is 24 hours old; the keys stand in the order they came."""
         old = list(takewhile(lambda item: now - item[1].at >= KEYS_ARE_KEPT, self._kept.items()))
@@ -133,6 +175,11 @@ def render(status: int, value: dict[str, Any]) -> Answer:
     return Answer(status, {}, json.dumps(value, separators=(",", ":")).encode())
 
 
+def refuse(refusal: Refusal) -> Answer:
+    """An answer that says why not."""
+    return render(refusal.status, {"error": refusal.error})._replace(headers=refusal.headers)
+
+
 def broken() -> Answer:
     """A 500."""
     return render(500, {"error": {"message": "An unknown error occurred.", "type": "api_error"}})
@@ -150,8 +197,10 @@ def _replay(kept: Kept, request: Request) -> Answer:
     return kept.answer._replace(headers=kept.answer.headers | {"Idempotent-Replayed": "true"})
 
 
-def _throttled() -> Refusal:
-    return Refusal(429, "Request rate limit exceeded.", code="rate_limit")
+def _throttled(reason: str) -> Refusal:
+    refusal = Refusal(429, "Request rate limit exceeded.", code="rate_limit")
+    refusal.headers["Stripe-Rate-Limited-Reason"] = reason
+    return refusal
 
 
 def _key_in_use() -> Refusal:

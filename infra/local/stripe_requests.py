@@ -149,6 +149,7 @@ class Refusal(Exception):  # a refusal is Stripe's answer, not an error of ours
     def __init__(self, status: int, message: str, kind: str = "invalid_request_error", **error: Any) -> None:
         super().__init__(message)
         self.status = status
+        self.headers: dict[str, str] = {}
         self.error = {"message": message, "type": kind, **error}
         if code := error.get("code"):
             self.error["doc_url"] = f"https://stripe.com/docs/error-codes/{code.replace('_', '-')}"

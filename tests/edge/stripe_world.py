@@ -33,11 +33,11 @@ class Calendar:
 class World:
     """One stand-in and the library's client for it."""
 
-    def __init__(self, transport=Checked, **options):
+    def __init__(self, **options):
         self.calendar = Calendar()
-        self.stripe = Stripe(self.calendar)
-        self.http = transport(self.stripe)
-        self.client = library.StripeClient(KEY, http_client=self.http, max_network_retries=0, **options).v1
+        self.stripe = Stripe(self.calendar, **options)
+        self.http = Checked(self.stripe)
+        self.client = library.StripeClient(KEY, http_client=self.http, max_network_retries=0).v1
         self.payments = self.client.payment_intents
 
     def customer(self, card="pm_card_visa"):
