@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared import payments
-from shared.domain import cancellation, checkout, collection, outcome
+from shared.domain import cancellation, checkout, collection, outcome, setback
 from shared.domain.account import Account, Dunning, PaymentMethod
 from shared.domain.changes import Changes
 from shared.domain.checkout import CheckoutStatus
@@ -159,7 +159,7 @@ def _advance(invoice: Invoice, now: datetime) -> Invoice | None:
     if step is Step.RETRY:
         return _commit_change(invoice, _retry(invoice, now))
     if step is Step.CANCEL:
-        return _commit_change(invoice, collection.written_off(invoice)) if _dead(invoice) else None
+        return _give_up(invoice, now)
     if step in (Step.GET, Step.LOOK):
         return _commit_learned(invoice, _seen(invoice), clock.now())
     try:
@@ -169,6 +169,16 @@ def _advance(invoice: Invoice, now: datetime) -> Invoice | None:
     except payments.Refused as error:
         return _commit_change(invoice, outcome.refused(invoice, error.code, str(error), clock.now()))
     return _commit_learned(invoice, payment, clock.now())
+
+
+def _give_up(invoice: Invoice, now: datetime) -> Invoice | None:
+    """Write it off once nothing can capture; until then, see again in an hour."""
+    if _dead(invoice):
+        return _commit_change(invoice, collection.written_off(invoice))
+    current = queries.invoice(invoice.account_id, invoice.id)
+    if current.giving_up and not current.settled and setback.still_due(current.due_at, now):
+        _commit(Changes(put=(replace(current, due_at=now + setback.BACK_OFF[0]),)))
+    return None
 
 
 def _seen(invoice: Invoice) -> Payment | None:
