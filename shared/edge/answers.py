@@ -168,6 +168,7 @@ class Subscription(ListedSubscription):
     payments: int | None
     ends_on: str | None
     canceled_on: str | None
+    parked: bool
     current_period: Period | None
     payment_methods: list[str]
     cost: Money

@@ -125,6 +125,7 @@ def subscription(book: Book) -> answers.Subscription:
         "payments": it.payments,
         "ends_on": str(it.ends_on) if it.ends_on else None,
         "canceled_on": str(it.canceled_on) if it.canceled_on else None,
+        "parked": it.parked,
         "current_period": period(it.period) if it.status is not Status.SCHEDULED else None,
         "payment_methods": list(it.payment_methods),
         "cost": money(it.fee),
