@@ -6,7 +6,6 @@
 import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from itertools import takewhile
@@ -57,7 +56,7 @@ class Account:
 
     def emit(self, kind: str, thing: Object, before: Object | None = None) -> None:
         """Write down that ``kind`` happened: the object as it is now and, if it was changed, as it was."""
-        data = {"object": deepcopy(thing)} | ({"previous_attributes": before} if before is not None else {})
+        data = {"object": objects.copied(thing)} | ({"previous_attributes": before} if before is not None else {})
         event = objects.event(self.next_id("evt_"), self.created(), kind, data, self.request)
         self.events[event["id"]] = event
         self.outbox.append(event)
@@ -178,7 +177,7 @@ def expanded(account: Account, thing: Object, paths: Sequence[str]) -> Object:
     """The object with others in the place of their ids, where the paths say so: ``data.source``."""
     if not paths:
         return thing
-    shown = deepcopy(thing)
+    shown = objects.copied(thing)
     for path in paths:
         within = [shown]
         for name in path.split("."):
@@ -189,7 +188,7 @@ def expanded(account: Account, thing: Object, paths: Sequence[str]) -> Object:
 def _expand(account: Account, node: Object, name: str) -> list[Object]:
     value = node.get(name)
     if isinstance(value, str) and (found := account.find(value)):
-        value = node[name] = deepcopy(found)
+        value = node[name] = objects.copied(found)
     if name not in node or isinstance(value, str | int):
         raise Refusal(400, f"This property cannot be expanded ({name}).", param="expand")
     if value is None:

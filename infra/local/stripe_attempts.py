@@ -1,6 +1,5 @@
 """One try of a payment method, at once or over days: what its payer and its bank make of it."""
 
-from copy import deepcopy
 from typing import Any
 
 from infra.local import stripe_ledger as ledger
@@ -96,7 +95,7 @@ def decline(account: Account, intent: Object, reason: Decline, **charge: str) ->
     kind: str = intent["object"]
     what = kind.removesuffix("_intent")
     method = _method(account, intent)
-    refusal = Refusal(402, **payment_error(reason, method["type"]), **charge, payment_method=deepcopy(method))
+    refusal = Refusal(402, **payment_error(reason, method["type"]), **charge, payment_method=objects.copied(method))
     intent.update(status="requires_payment_method", payment_method=None, next_action=None)
     intent[f"last_{what}_error"] = dict(refusal.error)
     account.emit(f"{kind}.{what}_failed", intent)

@@ -5,7 +5,6 @@ raises ``Refusal``. What it did until then stays done: a payment that was declin
 """
 
 from collections.abc import Callable
-from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
@@ -47,7 +46,7 @@ def get_customer(account: Account, customer_id: str, _: Params) -> Object:
 def update_customer(account: Account, customer_id: str, params: Params) -> Object:
     """POST /v1/customers/{customer}."""
     customer = get_customer(account, customer_id, {})
-    before = {name: deepcopy(customer[name]) for name in params}
+    before = {name: objects.copied(customer[name]) for name in params}
     fill(customer, params)
     account.emit("customer.updated", customer, before)
     return customer

@@ -2,11 +2,12 @@
 
 import hashlib
 import string
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from infra.local.stripe_methods import Means
 from infra.local.stripe_requests import ADDRESS
 
+T = TypeVar("T")
 Object = dict[str, Any]
 
 API_VERSION = "2026-05-27.dahlia"
@@ -19,6 +20,16 @@ MINIMUM_AMOUNT = {
 }  # fmt: skip
 MAXIMUM_AMOUNT = 99_999_999
 PAYMENT_METHOD_TYPES = ("card", "sepa_debit", "us_bank_account")
+
+
+def copied(value: T) -> T:
+    """An object as it is now: what happens to it later does not change the copy."""
+    same: Any = value
+    if isinstance(value, dict):
+        same = {name: copied(inner) for name, inner in value.items()}
+    elif isinstance(value, list):
+        same = [copied(inner) for inner in value]
+    return cast("T", same)
 
 
 def base62(seed: str, length: int) -> str:

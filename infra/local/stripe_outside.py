@@ -1,7 +1,6 @@
 """What happens at Stripe without a call of its API: what payers, their banks and the days do."""
 
 from collections.abc import Callable
-from copy import deepcopy
 from datetime import datetime
 from threading import RLock
 from typing import Any
@@ -11,7 +10,7 @@ from infra.local import stripe_ledger as ledger
 from infra.local.stripe_account import Account
 from infra.local.stripe_intents import confirm_payment_intent, confirm_setup_intent
 from infra.local.stripe_methods import BEHAVIOURS, DEBITS, failure
-from infra.local.stripe_objects import Object
+from infra.local.stripe_objects import Object, copied
 from infra.local.stripe_requests import Refusal
 
 BY_THE_PAYER = {"customer_acceptance": {"type": "online"}}  # the Payment Element shows a mandate and takes consent
@@ -39,7 +38,7 @@ class Outside:
             mine = {intent["id"] for intent in intents if intent["metadata"].get("account") == account}
             things = [*intents, *books.refunds.values(), *books.disputes.values()]
             of_kind = [thing for thing in things if thing["object"] == kind and thing["status"] in statuses]
-            return deepcopy([thing for thing in of_kind if thing.get("payment_intent", thing["id"]) in mine])
+            return copied([thing for thing in of_kind if thing.get("payment_intent", thing["id"]) in mine])
 
     # -- payers --------------------------------------------------------------------------------------------
 
