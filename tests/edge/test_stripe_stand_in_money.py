@@ -74,6 +74,8 @@ def test_a_payment_is_refunded_in_part_and_then_the_rest_of_it(world, paid):
     charge = world.client.charges.retrieve(paid.latest_charge)
     assert (charge.amount_refunded, charge.refunded) == (1500, False)
 
+    error = refused(library.InvalidRequestError, world.client.refunds.create, {"charge": charge.id, "amount": 2501})
+    assert error.user_message == "Refund amount (2501 EUR) is greater than unrefunded amount on charge (2500 EUR)"
     rest = world.client.refunds.create({"charge": paid.latest_charge, "reason": "requested_by_customer"})
     assert (rest.amount, rest.reason) == (2500, "requested_by_customer")
     charge = world.client.charges.retrieve(paid.latest_charge)
