@@ -144,6 +144,11 @@ class Stack:
         """A client of one of AWS's services, for an administrator unless somebody else is named."""
         return _client(self.address, service, credentials)
 
+    def id_of(self, resource: str) -> str:
+        """What AWS calls something that ``rights`` names; a parameter has no other name."""
+        name, *behind = resource.split("/index/")
+        return "/index/".join([self.ids[name], *behind]) if name in self.ids else resource
+
     def call(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, headers: Mapping[str, str] = {}
     ) -> Reply:

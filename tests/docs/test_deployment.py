@@ -5,11 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from infra.local import template
 from infra.local.deploy import verdict
 from infra.local.deploy_packages import build
+from infra.local.deploy_roles import expected, questions
 from infra.local.deploy_stack import deploy
 from infra.local.deploy_story import Story
+from infra.local.deploy_template import expand, of_type, rights
 
+EXPANDED = expand(template.load())
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
@@ -31,3 +35,13 @@ def test_the_readme_shows_every_step():
 )
 def test_a_run_of_more_than_three_minutes_fails(seconds, said):
     assert verdict(seconds) == said
+
+
+def test_the_counts_that_the_readme_shows_are_those_of_the_template():
+    through, denied = expected(EXPANDED)
+    assert f"{through} requests go through, {denied} are denied." in README
+
+
+def test_the_roles_are_asked_for_every_right_that_is_granted():
+    granted = {right for role in of_type(EXPANDED, "AWS::IAM::Role").values() for right in rights(role, EXPANDED)}
+    assert granted <= set(questions(EXPANDED))
