@@ -73,7 +73,7 @@ lock: .venv-lock/bin/uv  ## Look for newer versions and write the locks anew, wi
 .venv-lock/bin/uv:
 	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet uv
 
-build: .venv-sam/.installed  ## Package the functions and their layer for AWS, into .aws-sam
+build: setup .venv-sam/.installed  ## Package the functions and their layer for AWS, into .aws-sam
 	SAM_CLI_TELEMETRY=0 $(SAM) build
 
 deploy-local: setup .venv-sam/.installed .venv-deploy/.installed  ## Deploy to a stand-in for AWS on this machine, and drive it over HTTP
@@ -85,13 +85,25 @@ build-%:
 	find "$$ARTIFACTS_DIR" -name __pycache__ -prune -exec rm -r {} +
 	$(call compile,/var/task)
 
-build-DependenciesLayer:
-	.venv-sam/bin/python -m pip install --quiet --no-deps --require-hashes -r $(LOCKS)/requirements.txt \
-		--target "$$ARTIFACTS_DIR/python" --no-compile --only-binary :all: $(LAMBDA_WHEELS)
+# What the layer is made for: Lambda's Python and processor. `make deploy-local` names this machine's in their place.
+LAMBDA_VERSION ?= 3.13
+LAMBDA_PLATFORM ?= manylinux2014_aarch64
+LAYER := --no-deps --require-hashes --requirement $(LOCKS)/requirements.txt --only-binary :all: \
+	--implementation cp --python-version $(LAMBDA_VERSION) $(addprefix --platform ,$(LAMBDA_PLATFORM))
+WHEELS := .local/wheels-$(shell cksum < $(LOCKS)/requirements.txt | cut -d " " -f 1)-$(LAMBDA_VERSION)-$(or \
+	$(LAMBDA_PLATFORM),$(shell uname -sm | tr " " "-"))
+
+build-DependenciesLayer: $(WHEELS)/.fetched
+	$(BIN)/python -m pip install --quiet --target "$$ARTIFACTS_DIR/python" --no-compile --no-index --find-links $(WHEELS) $(LAYER)
 	$(call compile,/opt)
 
-# What the packages are for, and the Python below: Lambda's. `make deploy-local` names this machine's in their place.
-LAMBDA_WHEELS ?= --implementation cp --python-version 3.13 --platform manylinux2014_aarch64
+wheels: $(WHEELS)/.fetched
+
+# Fetched once for each lock, Python and platform: from then on a layer is built without a network.
+$(WHEELS)/.fetched:
+	@echo "Fetching what the layer is made of into $(@D) ..."
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --dest $(@D) $(LAYER)
+	@touch $@
 
 # $(call compile,WHERE): byte code for Lambda's Python beside the sources, which saves more than half of a cold start.
 # Unchecked, because unpacking a package moves its files' dates; WHERE is their folder on Lambda, for tracebacks.
@@ -111,4 +123,4 @@ LAMBDA_PYTHON ?= $(shell for python in python3.13 "$$(pyenv root 2>/dev/null)"/v
 clean:  ## Remove what was built and installed
 	rm -rf .venv .venv-sam .venv-deploy .venv-lock .aws-sam .local .hypothesis .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help setup run test check template format lock build deploy-local clean
+.PHONY: help setup run test check template format lock build wheels deploy-local clean

@@ -18,13 +18,16 @@ from typing import Any, ParamSpec, TypeVar
 
 from infra.local.cloud import WEBHOOK_SECRET
 from infra.local.deploy_issuer import Issuer
-from infra.local.deploy_stack import DIFFERENCES, Failed, build, deploy, ministack
+from infra.local.deploy_packages import build, fetch
+from infra.local.deploy_stack import DIFFERENCES, Failed, deploy, ministack
 from infra.local.deploy_story import Story
 from infra.local.stripe import Stripe, serve
 from shared.edge import clock
 
 P = ParamSpec("P")
 T = TypeVar("T")
+LONGEST = 180
+"""Seconds that it may take, once everything is installed and fetched."""
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LAST_LINES = 20
 _PLENTY = 4 * 2**30  # bytes
@@ -36,6 +39,8 @@ def main() -> int:
         signal.signal(sign, _stop)
     start = monotonic()
     try:
+        fetch()
+        start = monotonic()
         _deploy_and_drive()
     except KeyboardInterrupt:
         print("\nStopped.")
@@ -43,8 +48,16 @@ def main() -> int:
     except Failed as failure:
         print(f"\nIt failed, after {monotonic() - start:.0f} s:\n{_indented(str(failure))}")
         return 1
-    print(f"\nAll of it came out as it should, in {monotonic() - start:.0f} s.")
-    return 0
+    status, sentence = verdict(monotonic() - start)
+    print(f"\n{sentence}")
+    return status
+
+
+def verdict(seconds: float) -> tuple[int, str]:
+    """Exit status and last sentence of a run whose every step came out as it should."""
+    if seconds > LONGEST:
+        return 1, f"All of it came out as it should, but in {seconds:.0f} s: more than {LONGEST} are too many."
+    return 0, f"All of it came out as it should, in {seconds:.0f} s."
 
 
 def _stop(*_: Any) -> None:

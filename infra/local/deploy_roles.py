@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from infra.local.deploy_stack import Failed, Stack
-from infra.local.deploy_template import of_type, rights
+from infra.local.deploy_template import Document, of_type, rights
 
 _NOWHERE = {"PK": {"S": "NOWHERE"}, "SK": {"S": "NOWHERE"}}
 _THERE = {"ConditionExpression": "attribute_exists(PK)"}
@@ -43,42 +43,47 @@ class Question(NamedTuple):
 
     action: str
     resource: str
-    id: str
 
 
 def probe(stack: Stack) -> tuple[int, int]:
     """Ask for everything in the name of every role: how often it went through, and how often it was denied."""
-    questions, wrong, through = list(_questions(stack)), [], 0
-    roles = of_type(stack.document, "AWS::IAM::Role")
-    for name, role in roles.items():
+    wrong, through, denied = [], 0, 0
+    asked = questions(stack.document)
+    for name, role in of_type(stack.document, "AWS::IAM::Role").items():
         client = _as(stack, name)
         granted = set(rights(role, stack.document))
-        for question in questions:
-            allowed = _allowed(client, question)
-            through += allowed
-            if allowed is not (question[:2] in granted):
-                wrong.append(f"{name}: {' on '.join(question[:2])} {'goes through' if allowed else 'is denied'}")
+        for question in asked:
+            allowed = _allowed(client, question.action, stack.id_of(question.resource))
+            through, denied = through + allowed, denied + (not allowed)
+            if allowed is not (question in granted):
+                wrong.append(f"{name}: {' on '.join(question)} {'goes through' if allowed else 'is denied'}")
     if wrong:
         raise Failed("\n".join(wrong))
-    return through, len(roles) * len(questions) - through
+    return through, denied
 
 
-def _questions(stack: Stack) -> Iterator[Question]:
+def expected(document: Document) -> tuple[int, int]:
+    """What ``probe`` is to find out."""
+    asked, roles = set(questions(document)), of_type(document, "AWS::IAM::Role").values()
+    through = sum(len(asked & set(rights(role, document))) for role in roles)
+    return through, len(roles) * len(asked) - through
+
+
+def questions(document: Document) -> list[Question]:
     """Every action that is known here with everything in the template that it could be done to."""
-    defaults = {name: said.get("Default", "") for name, said in stack.document["Parameters"].items()}
+    defaults = [str(said.get("Default", "")) for said in document["Parameters"].values()]
+    tables = of_type(document, "AWS::DynamoDB::Table")
     resources = {
-        "dynamodb": {name: stack.ids[name] for name in of_type(stack.document, "AWS::DynamoDB::Table")},
-        "sqs": {name: stack.ids[name] for name in of_type(stack.document, "AWS::SQS::Queue")},
-        "ssm": {path: path for name, path in defaults.items() if path.startswith("/")},
-        "lambda": {name: stack.ids[name] for name in of_type(stack.document, "AWS::Lambda::Function")},
+        "dynamodb": list(tables),
+        "sqs": list(of_type(document, "AWS::SQS::Queue")),
+        "ssm": [path for path in defaults if path.startswith("/")],
+        "lambda": list(of_type(document, "AWS::Lambda::Function")),
     }
-    for action in _ASK:
-        for name, id_ in resources[action.split(":")[0]].items():
-            yield Question(action, name, id_)
-    for name, table in of_type(stack.document, "AWS::DynamoDB::Table").items():
-        for index in table["GlobalSecondaryIndexes"]:
-            behind = f"/index/{index['IndexName']}"
-            yield Question("dynamodb:Query", name + behind, stack.ids[name] + behind)
+    asked = [Question(action, name) for action in _ASK for name in resources[action.split(":")[0]]]
+    for name, table in tables.items():
+        indexes = (index["IndexName"] for index in table["GlobalSecondaryIndexes"])
+        asked += [Question("dynamodb:Query", f"{name}/index/{index}") for index in indexes]
+    return asked
 
 
 def _as(stack: Stack, role: str) -> Callable[[str], Any]:
@@ -99,10 +104,10 @@ def _as(stack: Stack, role: str) -> Callable[[str], Any]:
     return cache(lambda service: stack.client(service, credentials))
 
 
-def _allowed(client: Callable[[str], Any], question: Question) -> bool:
+def _allowed(client: Callable[[str], Any], action: str, id_: str) -> bool:
     """Whether it goes through to the service, whatever that makes of it."""
     try:
-        _ASK[question.action](client(question.action.split(":")[0]), question.id)
+        _ASK[action](client(action.split(":", maxsplit=1)[0]), id_)
     except ClientError as error:
         return not error.response["Error"]["Code"].startswith("AccessDenied")
     return True

@@ -1,4 +1,4 @@
-"""What has to stand before the first request: the packages, ministack, and the stack in it."""
+"""What has to stand before the first request: ministack, and the stack in it."""
 
 from __future__ import annotations
 
@@ -51,25 +51,6 @@ def until(found: Callable[[], T], seconds: float, what: str) -> T:
             raise Failed(f"{what}: not within {seconds:.0f} s")
         Event().wait(0.5)
     return answer
-
-
-def build(folder: Path) -> Path:
-    """`sam build` packs the functions as for AWS, and their layer for the Python of this machine."""
-    version = subprocess.check_output([PYTHON, "-V"], text=True).split()[1]  # noqa: S603 - our own command
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")} | {
-        "LAMBDA_PYTHON": str(PYTHON),
-        "LAMBDA_WHEELS": f"--python-version {version}",
-        "SAM_CLI_TELEMETRY": "0",
-        "__SAM_CLI_APP_DIR": str(folder),  # else it writes into the home directory
-        "TMPDIR": str(folder),
-    }
-    packages = folder / "packages/build"
-    command = [ROOT / ".venv-sam/bin/sam", "build", "--build-dir", packages]
-    with _running(command, cwd=ROOT, env=environment) as process:
-        said, _ = process.communicate()
-    if process.returncode:
-        raise Failed(f"sam build failed:\n{said.decode()}")
-    return packages
 
 
 def deploy(address: str, packages: Path, parameters: Mapping[str, str]) -> Stack:
@@ -126,7 +107,7 @@ def ministack(folder: Path) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     with (folder / "ministack.log").open("wb") as log:
         command = [PYTHON, "-m", "ministack"]
-        with _running(command, cwd=folder, env=environment, stdout=log) as process:
+        with running(command, cwd=folder, env=environment, stdout=log) as process:
             until(lambda: process.poll() is not None or _answers(address), 30, "ministack answers")
             if process.returncode is not None:
                 raise Failed(f"ministack did not start:\n{(folder / 'ministack.log').read_text(errors='replace')}")
@@ -162,6 +143,11 @@ class Stack:
     def client(self, service: str, credentials: Mapping[str, str] = ADMINISTRATOR) -> Any:
         """A client of one of AWS's services, for an administrator unless somebody else is named."""
         return _client(self.address, service, credentials)
+
+    def id_of(self, resource: str) -> str:
+        """What AWS calls something that ``rights`` names; a parameter has no other name."""
+        name, *behind = resource.split("/index/")
+        return "/index/".join([self.ids[name], *behind]) if name in self.ids else resource
 
     def call(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, headers: Mapping[str, str] = {}
@@ -224,7 +210,7 @@ def _zipped(folder: Path) -> bytes:
 
 
 @contextmanager
-def _running(command: list[Any], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+def running(command: list[Any], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
     """A program and all that it starts, gone when the block ends however it ends."""
     into_a_pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options}
     process = subprocess.Popen(command, start_new_session=True, **into_a_pipe)  # noqa: S603 - our own commands

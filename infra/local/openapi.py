@@ -123,10 +123,12 @@ def _operation(each: Served, reference: dict[str, Any], example: tuple[Any, Any]
     }
     if each.route in UNSIGNED:
         operation["security"] = []
+        operation["parameters"] += _SIGNATURE if each.route == _WEBHOOK else []
     elif method == "POST" and not path.endswith("/preview"):
         operation["parameters"].append(_KEY)
-    if each.body:
-        content: dict[str, Any] = {"schema": reference[repr(each.body)]}
+    body = _EVENT if each.route == _WEBHOOK else reference.get(repr(each.body))
+    if body:
+        content: dict[str, Any] = {"schema": body}
         if example:
             content["example"] = example[0]
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
@@ -168,6 +170,33 @@ _KEY = {
 }
 
 
+_WEBHOOK = "POST /v1/stripe/webhook"
+_SIGNATURE = [
+    {
+        "name": "Stripe-Signature",
+        "in": "header",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^t=[0-9]+(,v[01]=[0-9a-f]{64})+$"},
+        "description": "When it was sent, and that with the body signed with the webhook's secret.",
+    }
+]
+_EVENT = {
+    "title": "StripeEvent",
+    "description": "An event as Stripe sends it, in the API version that is pinned; more may stand in it.",
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "description": "What happened: `payment_intent.succeeded`, for instance."},
+        "created": {"type": "integer", "description": "When, in seconds since 1970."},
+        "data": {
+            "type": "object",
+            "properties": {"object": {"type": "object", "description": "What it happened to, as it was just then."}},
+            "required": ["object"],
+        },
+    },
+    "required": ["type", "created", "data"],
+}
+
+
 def _examples() -> dict[str, tuple[Any, Any]]:
     """What was sent and answered, by route."""
     cloud = Cloud(datetime(2026, 1, 25, 15, tzinfo=UTC))
@@ -187,7 +216,16 @@ def _examples() -> dict[str, tuple[Any, Any]]:
         if line == "POST /v1/accounts/acme/checkout":
             names["checkout"], names["subscription"] = reply.json["id"], reply.json["subscriptions"][0]["id"]
             names["invoice"] = reply.json["invoice"]["id"]
+            found[_WEBHOOK] = _told(cloud)
     return found
+
+
+def _told(cloud: Cloud) -> tuple[Any, Any]:
+    """What Stripe says of a payment, and what it is answered."""
+    [message] = [each for each in cloud.stripe.webhooks() if each.type == "payment_intent.succeeded"]
+    reply = cloud.request(Call("POST", "/v1/stripe/webhook", message.body.decode(), message.headers, None))
+    assert reply.status == 200, reply.body
+    return json.loads(message.body), reply.json
 
 
 def _decline_and_park(cloud: Cloud, names: dict[str, str]) -> None:

@@ -103,7 +103,7 @@ def read(path: Path = TEMPLATE) -> Template:
         routes=tuple(routes),
         schedules=tuple(schedules),
         queues={name: _queue(name, own) for name, own in queues.items()},
-        mappings=tuple(_mapping(own) for own in by_type["AWS::Lambda::EventSourceMapping"].values()),
+        mappings=tuple(_mapping(name, own) for name, own in by_type["AWS::Lambda::EventSourceMapping"].items()),
     )
 
 
@@ -199,7 +199,14 @@ def _queue(name: str, own: dict[str, Any]) -> Queue:
     return Queue(name, visibility, None, None)
 
 
-def _mapping(own: dict[str, Any]) -> QueueMapping:
+_OF_A_MAPPING = {"FunctionName", "EventSourceArn", "BatchSize", "FunctionResponseTypes"}
+_OF_NO_EFFECT = {"MaximumBatchingWindowInSeconds", "ScalingConfig"}
+"""How fast a queue is worked off: here it always is at once, one batch after the other."""
+
+
+def _mapping(name: str, own: dict[str, Any]) -> QueueMapping:
+    if unknown := own.keys() - _OF_A_MAPPING - _OF_NO_EFFECT:
+        raise ValueError(f"{name}: the local run knows no {', '.join(sorted(unknown))} of a mapping.")
     queue, function = own["EventSourceArn"]["Fn::GetAtt"][0], own["FunctionName"]["Ref"]
     partial_failures = "ReportBatchItemFailures" in own.get("FunctionResponseTypes", [])
     return QueueMapping(queue, function, own["BatchSize"], partial_failures)

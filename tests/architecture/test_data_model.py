@@ -1,6 +1,7 @@
 """The page, the record classes, the queries and the template say the same of the table."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from infra.local import template
 from shared.store import queries, records
 from shared.store.record import Record
-from shared.store.records import AnswerRecord
+from shared.store.records import Answer, AnswerRecord, EventRecord
 from tests.architecture.data_model import KEYS, PAGE, access, chart, filled, patterns
 
 TABLE = template.read().table
@@ -78,6 +79,20 @@ def test_what_expires_is_an_attribute_of_its_own():
     attribute = TABLE["TimeToLiveSpecification"]["AttributeName"]
     having = [kind for kind in KINDS if attribute in {each.attr_name for each in kind.get_attributes().values()}]
     assert having == [AnswerRecord]
+
+
+def test_what_expires_says_so_in_seconds_since_1970_as_a_number():
+    """DynamoDB passes over an attribute of any other type, and keeps the item for ever."""
+    expires = datetime(2026, 2, 1, 15, 0, 0, tzinfo=UTC)
+    stored = Record.of(Answer("acme", "key", "digest", {}, expires)).serialize()
+    assert stored[TABLE["TimeToLiveSpecification"]["AttributeName"]] == {"N": "1769958000"}
+
+
+def test_the_stream_tells_what_was_written():
+    """It publishes events, which are written once: there is no image of them before."""
+    assert "published by the table's stream" in EventRecord.__doc__
+    assert EventRecord.written_once
+    assert TABLE["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
 
 
 def test_the_name_of_a_table_is_the_same_everywhere():

@@ -88,6 +88,11 @@ def test_a_parameter_without_a_default_has_no_value(read):
             "Type: AWS::S3::Bucket",
             "Table: the local run knows no AWS::S3::Bucket",
         ),
+        (
+            "BatchSize: 10}",
+            "BatchSize: 10, FilterCriteria: {Filters: []}}",
+            "Mapping: the local run knows no FilterCriteria of a mapping",
+        ),
     ],
 )
 def test_what_is_not_understood_is_refused(read, known, unknown, complaint):

@@ -81,6 +81,7 @@ def test_every_worked_queue_has_dead_letters_that_are_kept_for_two_weeks():
         assert RESOURCES[name]["Properties"]["SqsManagedSseEnabled"]
         if queue.dead_letters:
             assert queue.max_receives == 5
+            assert queue.dead_letters == name.removesuffix("Queue") + "DeadLetters"
         else:
             assert RESOURCES[name]["Properties"]["MessageRetentionPeriod"] == timedelta(days=14).total_seconds()
 
@@ -92,12 +93,23 @@ def test_schedules_run_every_quarter_of_an_hour_and_are_told_the_time():
         assert PRORATA.functions[schedule.function].timeout < template.every(schedule.expression)
 
 
-def test_a_start_that_failed_is_kept():
+def test_a_start_that_failed_is_tried_until_the_next_one_is_due_and_then_kept():
     for function in PRORATA.functions:
         for event in RESOURCES[function]["Properties"].get("Events", {}).values():
             if event["Type"] == "ScheduleV2":
-                [name, _] = event["Properties"]["DeadLetterConfig"]["Arn"]["Fn::GetAtt"]
-                assert PRORATA.queues[name]
+                own = event["Properties"]
+                apart = template.every(own["ScheduleExpression"])
+                assert own["RetryPolicy"]["MaximumEventAgeInSeconds"] == apart.total_seconds()
+                assert own["RetryPolicy"]["MaximumRetryAttempts"] > 0
+                assert own["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["SweepDeadLetters", "Arn"]}}
+                assert PRORATA.queues["SweepDeadLetters"].dead_letters is None
+
+
+def test_a_queue_leaves_room_for_others_in_the_account():
+    """SQS takes 2 to 1,000 workers at once; without a bound a big night would starve the API."""
+    for name, resource in RESOURCES.items():
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping":
+            assert 2 <= resource["Properties"]["ScalingConfig"]["MaximumConcurrency"] <= 100, name
 
 
 @pytest.mark.parametrize("function", PRORATA.functions)
