@@ -1,11 +1,12 @@
-"""The charges: a sweep finds the invoices and checkouts that are due, a worker collects them or gives them up."""
+"""The charges: a sweep finds the invoices, checkouts and refunds that are due, a worker sees to each."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from shared import payments
-from shared.edge import collect, jobs
+from shared.edge import collect, jobs, refunds
 from shared.edge.jobs import Job
 from shared.edge.telemetry import logger, metrics
 
@@ -13,20 +14,30 @@ from shared.edge.telemetry import logger, metrics
 @logger.inject_lambda_context
 @metrics.log_metrics
 def sweep(_event: dict[str, Any], _context: Any) -> int:
-    """Queue everything that is to be collected by now: new invoices, retries, payments to ask after."""
+    """Queue everything that is due by now: new invoices, retries, payments and refunds to ask after."""
     return jobs.sweep("collection", "CHARGE_QUEUE_URL")
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
 def work(event: dict[str, Any], context: Any) -> Any:
-    """Collect each invoice, many at once; only the failed ones come back."""
+    """See to each, many at once; only the failed ones come back."""
     payments.connect()
-    return jobs.work(event, context, _collect, collect.postpone)
+    return jobs.work(event, context, _collect, _give_up)
 
 
 def _collect(job: Job) -> None:
-    if job.kind == "checkout":
-        collect.expire(job.account_id, job.id)
-    else:
-        collect.collect(job.account_id, job.id)
+    _DO[job.kind](job.account_id, job.id)
+
+
+def _give_up(job: Job, error: Exception) -> None:
+    put_off = refunds.postpone if job.kind == "refund" else collect.postpone
+    put_off(job, error)
+
+
+_DO: dict[str, Callable[[str, str], object]] = {
+    "invoice": collect.collect,
+    "checkout": collect.expire,
+    "refund": refunds.drive,
+}
+"""What is done about each kind of record that falls due here."""

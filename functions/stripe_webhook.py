@@ -1,4 +1,4 @@
-"""What Stripe says by itself: a payment succeeded or failed, a way to pay was saved."""
+"""What Stripe says by itself: of payments, refunds and disputes, and that a way to pay was saved."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from shared import payments
 from shared.domain.errors import Invalid, NotFound
-from shared.edge import clock, collect
+from shared.edge import clock, collect, refunds
 from shared.edge.api import Api, Unavailable, entry_point
 from shared.edge.telemetry import logger
 from shared.store import queries
@@ -38,6 +38,10 @@ def receive() -> answers.Received:
             _payment(said)
         elif said.type == "setup_intent.succeeded":
             _saved(said)
+        elif said.type.startswith("refund."):
+            _repaid(said)
+        elif said.type.startswith("charge."):
+            _of_charge(said)
     except NotFound as unknown:
         logger.info("not ours", type=said.type, reason=unknown.code)
     except (payments.NoAnswer, payments.Unclear) as error:
@@ -57,6 +61,19 @@ def _payment(said: payments.Webhook) -> None:
 def _saved(said: payments.Webhook) -> None:
     account = queries.account((said.object.get("metadata") or {}).get("account", ""))
     collect.save_method(account, str(said.object["payment_method"]), said.at)
+
+
+def _repaid(said: payments.Webhook) -> None:
+    if payments.repayment_of(said.object).account_id:
+        refunds.learn(payments.repayment(str(said.object["id"])))
+
+
+def _of_charge(said: payments.Webhook) -> None:
+    intent = said.object.get("payment_intent")
+    if intent and said.type == "charge.refunded":
+        refunds.learn_all(intent)
+    elif intent and said.type.startswith("charge.dispute."):
+        refunds.dispute_all(intent)
 
 
 handler = entry_point(api)

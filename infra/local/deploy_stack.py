@@ -121,10 +121,11 @@ class Stack:
         self.address = address
         self.document = document
         self.called: set[str] = set()
+        self.client("s3").put_object(Bucket=BUCKET, Key="template.json", Body=json.dumps(document).encode())
         formation = self.client("cloudformation")
         formation.create_stack(
             StackName=STACK,
-            TemplateBody=json.dumps(document),
+            TemplateURL=f"{address}/{BUCKET}/template.json",  # in the request itself, 51,200 bytes are the most
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
             Capabilities=["CAPABILITY_IAM"],
         )

@@ -55,6 +55,7 @@ class Story:
             self.check_out,
             self.buy_a_seat,
             self.look_at_everything,
+            self.give_back,
             self.hear_stripe,
             self.go_back_a_month,
             self.bill,
@@ -142,6 +143,14 @@ class Story:
         happened = {each["type"] for each in self._customer("acme", "GET", "events")["items"]}
         assert {"invoice.paid", "subscription.started", "seats.added"} <= happened, happened
 
+    def give_back(self) -> None:
+        """The seller's staff give 100.00 USD back, with a credit note; Stripe's stand-in pays it out."""
+        [invoice] = self._customer("globex", "GET", "invoices")["items"]
+        path = f"/v1/accounts/globex/invoices/{invoice['id']}/refunds"
+        made = self._staff("POST", path, {"amount": {"amount": "100.00", "currency": "USD"}})
+        _same((made["status"], made["credit_note"]["number"]), ("succeeded", f"{invoice['id']}-C01"))
+        _same(self._customer("globex", "GET", f"invoices/{invoice['id']}/refunds")["items"], [made])
+
     def hear_stripe(self) -> None:
         """Stripe's messages are taken and a forged one is not; by now every route has answered."""
         told = self.stripe.webhooks()
@@ -213,7 +222,8 @@ class Story:
 
     def _staff(self, method: str, path: str, body: Any = None) -> Any:
         token = self.issuer.sign(clock.now(), sub="staff", permissions=STAFF)
-        return _expect(self.stack.call(method, path, body, token=token), 200).json
+        headers = {"Idempotency-Key": f"request-{next(self._keys)}"}
+        return _expect(self.stack.call(method, path, body, token=token, headers=headers), 200, 201).json
 
     def _customer(self, account: str, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
         headers = {"Idempotency-Key": key or f"request-{next(self._keys)}"}

@@ -9,6 +9,7 @@ from typing import Any
 from infra.local.story import Outcome, Step
 from infra.local.yaml_file import YamlFile
 from shared.domain.invoice import Invoice
+from shared.domain.money import Money
 
 Told = dict[str, Any]
 Place = tuple[str | int, ...]
@@ -17,6 +18,8 @@ _PAYMENTS = {
     "payment.failed": "failed",
     "payment.processing": "processing",
     "payment.action_required": "action_required",
+    "payment.refunded": "refunded",
+    "payment.disputed": "disputed",
 }
 
 
@@ -85,6 +88,7 @@ def shown(invoice: Invoice) -> Told:
         "currency": invoice.currency,
         "status": invoice.status.value,
         "total": invoice.total.decimal,
+        **({"refunded": Money(invoice.refunded, invoice.currency).decimal} if invoice.refunded else {}),
         "lines": [
             {
                 "description": line.description,

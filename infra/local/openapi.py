@@ -36,6 +36,7 @@ _SEAT = {
     "product": "sales", "kind": "seat", "seat_type": "sales", "interval": "month", "amount": "100.00",
     "name": "Sales Hub seat",
 }  # fmt: skip
+_USD_100 = {"amount": "100.00", "currency": "USD"}
 _ITEMS = {"items": [{"price": "sales-seat", "quantity": 5}]}
 
 EXAMPLES: list[tuple[str, Any]] = [
@@ -57,6 +58,8 @@ EXAMPLES: list[tuple[str, Any]] = [
     ("POST /v1/accounts/acme/subscriptions/{subscription}/seats/sales", {"quantity": 1}),
     ("GET /v1/accounts/acme/invoices", None),
     ("GET /v1/accounts/acme/invoices/{invoice}", None),
+    ("POST /v1/accounts/acme/invoices/{invoice}/refunds", {"amount": _USD_100, "reason": "requested_by_customer"}),
+    ("GET /v1/accounts/acme/invoices/{invoice}/refunds", None),
     ("GET /v1/accounts/acme/events", None),
     ("POST /v1/accounts/acme/invoices/{declined}/pay", None),
     ("POST /v1/accounts/acme/invoices/{declined}/write-off", None),

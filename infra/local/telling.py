@@ -43,6 +43,14 @@ def _money(told: Told) -> str:
     return f"{told['invoice']}  {told['amount']} {told['currency']}{code}"
 
 
+def _disputed(told: Told) -> str:
+    return f"{_money(told)}  {told['status']}"
+
+
+def _credited(told: Told) -> str:
+    return f"{told['credit_note']}  {told['amount']} {told['currency']}"
+
+
 def _seats(told: Told) -> str:
     seats = f"+{told['quantity']} {told['seat_type']}, {told['total']} in all"
     return f"{seats}, {told['amount']} {told['currency']} on the next invoice"
@@ -63,5 +71,8 @@ _WORDS: dict[str, Callable[[Told], str]] = {
     "invoice.paid": _money,
     "payment.succeeded": _money,
     "payment.failed": _money,
+    "payment.refunded": _money,
+    "payment.disputed": _disputed,
+    "credit_note.issued": _credited,
     "seats.added": _seats,
 }

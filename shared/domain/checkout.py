@@ -213,7 +213,7 @@ def charged_by(subscription: Subscription, account: Account) -> Subscription:
     """The subscription, charged by what its account has saved from now on, if it accepts that (R65, R74)."""
     if account.payment_method_type not in subscription.payment_methods:
         return replace(subscription, customer=account.customer)
-    return replace(subscription, customer=account.customer, payment_method=account.payment_method)
+    return replace(subscription, customer=account.customer, payment_method=account.payment_method, disputes=())
 
 
 def wait_for(checkout: Checkout, until: datetime) -> Checkout:

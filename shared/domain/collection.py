@@ -99,7 +99,7 @@ def issue(drawn: Drawn, replaced: tuple[PendingInvoiceItem, ...], now: datetime)
     subscription, bill, carried = drawn
     if bill is None:
         return Changes(put=(subscription,), delete=replaced)
-    frozen = freeze(bill, subscription.customer, subscription.payment_method, now)
+    frozen = freeze(bill, subscription.customer, subscription.automatic_method, now)
     told = (issued(frozen), *([settled(frozen)] if frozen.settled else []))
     if frozen.status is InvoiceStatus.WAITING_FOR_PAYER:  # there is nothing to charge it by
         frozen = replace(frozen, past_due=True)

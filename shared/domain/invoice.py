@@ -91,6 +91,25 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Dispute:
+    """What the payer's bank demands back of a payment; ``status`` is Stripe's word."""
+
+    id: str
+    status: str
+    amount: Money
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is decided, for good."""
+        return self.status in ("won", "lost", "warning_closed", "prevented")
+
+    @property
+    def against_us(self) -> bool:
+        """Whether the money is gone, or may be: nothing more is given back, and nothing charged by itself."""
+        return self.status not in ("won", "warning_closed")
+
+
+@dataclass(frozen=True, slots=True)
 class Invoice:
     """What is owed, and how far it is collected. ``due_at`` is its timer in the due index."""
 
@@ -110,6 +129,9 @@ class Invoice:
     past_due: bool = False  # counted among its subscriptions' unpaid invoices
     giving_up: GiveUp | None = None  # why its PaymentIntent is being cancelled
     paid_at: datetime | None = None
+    refunded: int = 0  # in minor units, with what is on its way back
+    credit_notes: int = 0  # how many there are
+    disputes: tuple[Dispute, ...] = ()
     failures: int = 0
     error: str | None = None
     version: int = 0

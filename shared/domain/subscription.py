@@ -80,6 +80,7 @@ class Subscription:
     billed: int = 0
     seq: int = 0
     unpaid: int = 0
+    disputes: tuple[str, ...] = ()  # because of these nothing is charged by itself
     failures: int = 0
     retry_at: datetime | None = None
     error: str | None = None
@@ -93,6 +94,11 @@ class Subscription:
     def zone(self) -> ZoneInfo:
         """The zone of its seller entity."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def automatic_method(self) -> str | None:
+        """What is charged by itself: nothing while a payment is disputed."""
+        return None if self.disputes else self.payment_method
 
     @property
     def alive(self) -> bool:

@@ -229,8 +229,16 @@ class Decline(TypedDict):
     detail: str | None
 
 
+class Dispute(TypedDict):
+    """What the payer's bank demands back; ``status`` is Stripe's word."""
+
+    id: str
+    status: str
+    amount: Money
+
+
 class Invoice(TypedDict):
-    """An invoice with its lines and how far it is paid."""
+    """An invoice with its lines and how far it is paid; ``refunded`` counts what is on its way back."""
 
     id: str
     number: str
@@ -243,8 +251,30 @@ class Invoice(TypedDict):
     total: Money
     lines: list[Line]
     paid_at: str | None
+    refunded: Money
+    disputes: list[Dispute]
     next_attempt_at: str | None
     past_due: bool
+    error: Decline | None
+
+
+class CreditNote(TypedDict):
+    """What is taken back of an invoice; its number is printed on it."""
+
+    number: str
+    date: str
+    amount: Money
+    reason: str | None
+
+
+class Refund(TypedDict):
+    """Money on its way back, and the credit note that it pays out."""
+
+    id: str
+    invoice: str
+    status: str
+    amount: Money
+    credit_note: CreditNote
     error: Decline | None
 
 

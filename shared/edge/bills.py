@@ -1,4 +1,4 @@
-"""What callers get to see of money: checkouts, invoices, what is paid and what cancelling comes to, as JSON."""
+"""What callers get to see of money as JSON: checkouts, invoices, what is paid, given back, or due on cancelling."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from shared.domain.cancellation import Cancellation
 from shared.domain.checkout import Checkout, Offer
-from shared.domain.invoice import Invoice, InvoiceLine
-from shared.domain.money import total
+from shared.domain.invoice import Dispute, Invoice, InvoiceLine
+from shared.domain.money import Money, total
+from shared.domain.refund import CreditNote, Refund, RefundStatus
 from shared.domain.subscription import Subscription
 from shared.edge.views import instant, item, money, period
 
@@ -52,6 +53,8 @@ def invoice(entity: Invoice) -> answers.Invoice:
         "total": money(entity.total),
         "lines": [_line(line) for line in entity.lines],
         "paid_at": instant(entity.paid_at) if entity.paid_at else None,
+        "refunded": money(Money(entity.refunded, entity.currency)),
+        "disputes": [_dispute(each) for each in entity.disputes],
         "next_attempt_at": instant(entity.due_at) if entity.due_at else None,
         "past_due": entity.past_due,
         "error": _error(entity),
@@ -61,6 +64,26 @@ def invoice(entity: Invoice) -> answers.Invoice:
 def paying_invoice(entity: Invoice, client_secret: str | None) -> answers.PayingInvoice:
     """An invoice that somebody asked to be charged now, and what its payer must do next, if anything."""
     return {**invoice(entity), "payment": _paying(entity, client_secret)}
+
+
+def refund(note: CreditNote, payout: Refund) -> answers.Refund:
+    """Money on its way back, and the credit note that it pays out."""
+    failed: answers.Decline | None = None
+    if payout.status is RefundStatus.FAILED and payout.error:
+        failed = {"code": payout.error, "detail": payout.message}
+    return {
+        "id": payout.id,
+        "invoice": payout.invoice_id,
+        "status": payout.status.value,
+        "amount": money(payout.amount),
+        "credit_note": {
+            "number": note.id,
+            "date": str(note.date),
+            "amount": money(note.amount),
+            "reason": note.reason and note.reason.value,
+        },
+        "error": failed,
+    }
 
 
 def cancellation(it: Cancellation) -> answers.Cancellation:
@@ -105,6 +128,10 @@ def _line(line: InvoiceLine) -> answers.Line:
         "kind": line.kind,
         "subscription": line.subscription_id,
     }
+
+
+def _dispute(it: Dispute) -> answers.Dispute:
+    return {"id": it.id, "status": it.status, "amount": money(it.amount)}
 
 
 def _paying(bill: Invoice, client_secret: str | None) -> answers.Paying:

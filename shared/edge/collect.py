@@ -260,9 +260,10 @@ def _standing(before: Invoice, after: Invoice, book: Book) -> Changes:
 
 
 def _retry(invoice: Invoice, now: datetime) -> Changes:
-    """The next attempt, with the method that is current; nothing by itself for what was cancelled (R84)."""
+    """The next attempt, with the method that is current; nothing by itself of what is cancelled (R84) or disputed."""
     subscriptions = [book.subscription for book in _books(invoice)]
-    if subscriptions and all(each.status is Status.CANCELED for each in subscriptions):
+    ended = subscriptions and all(each.status is Status.CANCELED for each in subscriptions)
+    if ended or any(each.disputes for each in subscriptions):
         return collection.leave_to_payer(invoice)
     current = (each.payment_method for each in subscriptions if each.payment_method)
     return collection.retry(invoice, next(current, None), now)

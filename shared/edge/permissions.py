@@ -35,6 +35,8 @@ PERMISSIONS: dict[str, str] = {
     "GET /v1/accounts/{account}/invoices/{invoice}": VIEW,
     "POST /v1/accounts/{account}/invoices/{invoice}/pay": MODIFY,
     "POST /v1/accounts/{account}/invoices/{invoice}/write-off": STAFF,
+    "GET /v1/accounts/{account}/invoices/{invoice}/refunds": VIEW,
+    "POST /v1/accounts/{account}/invoices/{invoice}/refunds": STAFF,
 }
 
 UNSIGNED = frozenset({"GET /v1/openapi.json", "POST /v1/stripe/webhook"})

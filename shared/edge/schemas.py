@@ -1,7 +1,8 @@
 """What callers may send: every field with its type; unknown fields are refused.
 
 Money is never sent as a price or an amount to pay, only as ``expect_amount``:
-what the caller was shown, so that another price is refused and not charged.
+what the caller was shown, so that another price is refused and not charged;
+and by the seller's staff as what to give back.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from shared.domain.account import AfterRetries
 from shared.domain.catalog import MOST_PRICES, Catalog, Kind, Price, Product, SeatType, Tier
 from shared.domain.periods import Interval
+from shared.domain.refund import Reason
 
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 Mailbox = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+(?!\s)$", max_length=254)]
@@ -160,6 +162,21 @@ class Cancel(PreviewCancel):
     """The same, with the tick "I understand the customer will not be charged again" (R87)."""
 
     understood: bool = False
+
+
+class MoneyAmount(Body):
+    """An amount and its currency."""
+
+    amount: Amount
+    currency: Text
+
+
+class RefundInvoice(Body):
+    """What to give back: an amount, what was paid for unused days, or all that is left."""
+
+    amount: MoneyAmount | None = None
+    unused_days: bool = False
+    reason: Reason | None = None
 
 
 def _products(body: PutCatalog) -> dict[str, Product]:

@@ -3,6 +3,7 @@
 from shared.payments.customers import Consent, Setup, find_customer, make_customer, method, save_method, setup
 from shared.payments.intents import cancel, confirm, create, get, look, payment_of
 from shared.payments.line import API_VERSION, NoAnswer, Refused, Trouble, Unclear, connect, forget
+from shared.payments.refunds import disputes, find_repayment, repay, repayment, repayment_of, repayments
 from shared.payments.webhooks import Webhook, webhook
 
 __all__ = [
@@ -18,13 +19,19 @@ __all__ = [
     "confirm",
     "connect",
     "create",
+    "disputes",
     "find_customer",
+    "find_repayment",
     "forget",
     "get",
     "look",
     "make_customer",
     "method",
     "payment_of",
+    "repay",
+    "repayment",
+    "repayment_of",
+    "repayments",
     "save_method",
     "setup",
     "webhook",

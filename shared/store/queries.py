@@ -15,6 +15,7 @@ from shared.domain.catalog import Catalog, Price
 from shared.domain.checkout import Checkout
 from shared.domain.errors import Invalid, NotFound
 from shared.domain.invoice import Invoice
+from shared.domain.refund import CreditNote, Refund, place
 from shared.domain.subscription import Book, PendingInvoiceItem, Status, Subscription
 from shared.store.attributes import instant
 from shared.store.record import SHARDS, Record
@@ -205,6 +206,23 @@ def subscriptions_by_status(status: Status, limit: int = MOST_LISTED, cursor: st
             more = (number, last) if last else (number + 1, None)
             return Page(_in_order(keys), _write(more) if more[0] < SHARDS else None)
     return Page(_in_order(keys), None)
+
+
+def refund(account_id: str, refund_id: str) -> Refund:
+    """AP15: a refund of an invoice."""
+    invoice_id, n = place(refund_id)
+    found: Refund | None = _get(f"ACCOUNT#{account_id}", f"INVOICE#{invoice_id}#REFUND#{n:02}")
+    return _known(found, f"There is no refund {refund_id!r}.", "unknown_refund")
+
+
+def refunds(account_id: str, invoice_id: str) -> list[tuple[CreditNote, Refund]]:
+    """AP16: the credit notes of an invoice, each with its refund, in the order of their numbers."""
+    found = Record.query(
+        f"ACCOUNT#{account_id}", Record.SK.startswith(f"INVOICE#{invoice_id}#"), consistent_read=True
+    )
+    entities = [record.to_entity() for record in found]
+    payouts = {entity.n: entity for entity in entities if isinstance(entity, Refund)}
+    return [(entity, payouts[entity.n]) for entity in entities if isinstance(entity, CreditNote)]
 
 
 def _list_key(pk: str, list_sk: str) -> dict[str, Any]:

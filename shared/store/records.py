@@ -23,8 +23,18 @@ from pynamodb.attributes import (
 from shared.domain.account import Account, AfterRetries, PaymentMethod, SellerEntity
 from shared.domain.catalog import Kind, Price, Product, SeatType, Tier
 from shared.domain.checkout import Checkout, CheckoutStatus
-from shared.domain.invoice import Attempt, AttemptState, GiveUp, Invoice, InvoiceLine, InvoiceStatus, PastAttempt
+from shared.domain.invoice import (
+    Attempt,
+    AttemptState,
+    Dispute,
+    GiveUp,
+    Invoice,
+    InvoiceLine,
+    InvoiceStatus,
+    PastAttempt,
+)
 from shared.domain.periods import Interval
+from shared.domain.refund import CreditNote, Reason, Refund, RefundStatus
 from shared.domain.subscription import PendingInvoiceItem, Status, Subscription, SubscriptionItem
 from shared.store.attributes import (
     DataAttribute,
@@ -185,6 +195,7 @@ class SubscriptionRecord(Record, discriminator="subscription"):
     billed = NumberAttribute(null=True)
     seq = NumberAttribute(null=True)
     unpaid = NumberAttribute(null=True)
+    disputes: DataAttribute[tuple[str, ...]] = DataAttribute(tuple[str, ...], null=True)
     failures = NumberAttribute(null=True)
     retry_at = InstantAttribute(null=True)
     error = UnicodeAttribute(null=True)
@@ -238,6 +249,9 @@ class InvoiceRecord(Record, discriminator="invoice"):
     past_due = BooleanAttribute(null=True)
     giving_up = WordAttribute(GiveUp, null=True)
     paid_at = InstantAttribute(null=True)
+    refunded = NumberAttribute(null=True)
+    credit_notes = NumberAttribute(null=True)
+    disputes: DataAttribute[tuple[Dispute, ...]] = DataAttribute(tuple[Dispute, ...], null=True)
     failures = NumberAttribute(null=True)
     error = UnicodeAttribute(null=True)
 
@@ -255,6 +269,49 @@ class PastAttemptRecord(Record, discriminator="past_attempt"):
     at = InstantAttribute()
     payment_intent = UnicodeAttribute(null=True)
     charge = UnicodeAttribute(null=True)
+    error = UnicodeAttribute(null=True)
+    message = UnicodeAttribute(null=True)
+
+
+class CreditNoteRecord(Record, discriminator="credit_note"):
+    """What was taken back of an invoice."""
+
+    entity = CreditNote
+    keys: ClassVar = {"PK": "ACCOUNT#{account_id}", "SK": "INVOICE#{invoice_id}#CREDIT#{n:02}"}
+    written_once = True
+    account_id = UnicodeAttribute()
+    invoice_id = UnicodeAttribute()
+    n = NumberAttribute()
+    date = DateAttribute()
+    amount = MoneyAttribute()
+    reason = WordAttribute(Reason, null=True)
+
+
+class RefundRecord(Record, discriminator="refund"):
+    """The payout of a credit note; in the due index until the money has arrived, or cannot."""
+
+    entity = Refund
+    keys: ClassVar = {
+        "PK": "ACCOUNT#{account_id}",
+        "SK": "INVOICE#{invoice_id}#REFUND#{n:02}",
+        "GSI1PK": "DUE#collection#{shard}",
+        "GSI1SK": "{due_at}#{account_id}#{id}",
+    }
+    version = VersionAttribute()
+    account_id = UnicodeAttribute()
+    invoice_id = UnicodeAttribute()
+    n = NumberAttribute()
+    status = WordAttribute(RefundStatus)
+    amount = MoneyAttribute()
+    units = NumberAttribute()
+    payment_intent = UnicodeAttribute()
+    t0 = InstantAttribute()
+    attempt = NumberAttribute(null=True)
+    reason = WordAttribute(Reason, null=True)
+    stripe_refund = UnicodeAttribute(null=True)
+    look = BooleanAttribute(null=True)
+    due_at = InstantAttribute(null=True)
+    failures = NumberAttribute(null=True)
     error = UnicodeAttribute(null=True)
     message = UnicodeAttribute(null=True)
 

@@ -11,6 +11,7 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.transactions import TransactWrite
 
+from shared.domain import refund
 from shared.domain.changes import Changes, Event
 from shared.domain.errors import Conflict
 from shared.store.attributes import instant
@@ -93,6 +94,16 @@ class _Keys(NamedTuple):
     id: str
     due_at: datetime
     status: str = ""
+
+    @property
+    def invoice_id(self) -> str:
+        """Of a refund: the invoice that it lies under."""
+        return refund.place(self.id)[0]
+
+    @property
+    def n(self) -> int:
+        """Of a refund: its number there."""
+        return refund.place(self.id)[1]
 
 
 def _unless_there(record: Record, now: datetime) -> Condition | None:

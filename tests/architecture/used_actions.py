@@ -115,6 +115,8 @@ def requests():
         (seats, {"quantity": 1}),
     ):
         assert world.call("POST", path, body).status < 300, path
+    refunds = f"/accounts/acme/invoices/{bought['invoice']['id']}/refunds"
+    assert world.call("POST", refunds, {}, permissions=STAFF).status == 201
     world.suddenly("2026-02-26T12:00:00Z")
     assert world.call("POST", seats, {"quantity": 1}).status == 201
     opened = world.call("POST", "/accounts/acme/payment-method", {}).json

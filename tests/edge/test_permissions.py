@@ -34,6 +34,7 @@ BODIES = {
     "POST /v1/accounts/{account}/checkout": ONE_SEAT,
     "POST /v1/accounts/{account}/checkout/preview": ONE_SEAT,
     "POST /v1/accounts/{account}/payment-method": {},
+    "POST /v1/accounts/{account}/invoices/{invoice}/refunds": {"amount": {"amount": "1.00", "currency": "USD"}},
     "POST /v1/accounts/{account}/subscriptions/{subscription}/cancel": {},
     "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}": {"quantity": 1},
     "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/preview": {"quantity": 1},
@@ -152,6 +153,7 @@ def test_a_viewer_looks_and_what_concerns_no_account_is_for_staff():
         "PUT /v1/accounts/{account}",
         "POST /v1/accounts/{account}/subscriptions/{subscription}/release",
         "POST /v1/accounts/{account}/invoices/{invoice}/write-off",
+        "POST /v1/accounts/{account}/invoices/{invoice}/refunds",
     }
 
 

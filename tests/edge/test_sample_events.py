@@ -80,6 +80,10 @@ def test_the_samples_tell_of_a_subscription_from_its_checkout_to_a_paid_renewal(
         "6 × Sales Hub seat",
         "1 × Sales Hub seat, 18 of 31 days",
     ]
+
+    status, refund = tell("refunds")
+    assert (status, refund["status"], refund["amount"]["amount"]) == (201, "succeeded", "26.13")
+    assert refund["credit_note"]["number"] == f"{ACME}-00001-C01"
     assert told == FUNCTION.keys(), "every sample has had its part"
 
 

@@ -9,8 +9,9 @@ from infra.local.simulate import Simulation
 from infra.local.story import StoryFile
 from shared.domain.invoice import InvoiceStatus
 from shared.domain.processor import to_stripe
+from shared.domain.refund import RefundStatus
 from shared.store.record import Record
-from shared.store.records import InvoiceRecord
+from shared.store.records import InvoiceRecord, RefundRecord
 
 HERE = Path(__file__).parent
 STORIES = sorted(HERE.glob("stories/*.yaml"))
@@ -24,6 +25,7 @@ def test_a_story_comes_out_as_it_says(path):
     simulation = Simulation(StoryFile(path), lambda _: None)
     assert simulation.play() == []
     assert charged_by_stripe(simulation) == paid_by_our_books(simulation), "nobody is charged twice, or for nothing"
+    assert sent_back_by_stripe(simulation) == refunded_by_our_books(simulation), "no money goes back twice"
     assert simulation.cloud._due_now() == [], "nothing that is due is left undone"
 
 
@@ -45,6 +47,24 @@ def charged_by_stripe(simulation):
         for intent in intents
         if intent["status"] == "succeeded"
     )
+
+
+def sent_back_by_stripe(simulation):
+    """What went back to the payers, as the stand-in for Stripe remembers it."""
+    refunds = simulation.cloud.stripe._account.refunds.values()
+    return sorted(
+        (each["metadata"]["account"], each["metadata"]["invoice"], each["metadata"]["refund"], each["amount"])
+        for each in refunds
+        if each["status"] != "failed"
+    )
+
+
+def refunded_by_our_books(simulation):
+    """What our refunds say is back, or on its way, in Stripe's units."""
+    records = map(Record.from_raw_data, simulation.cloud.store.items("prorata"))
+    refunds = (record.to_entity() for record in records if isinstance(record, RefundRecord))
+    under_way = (RefundStatus.PENDING, RefundStatus.SUCCEEDED)
+    return sorted((it.account_id, it.invoice_id, str(it.n), it.units) for it in refunds if it.status in under_way)
 
 
 def paid_by_our_books(simulation):

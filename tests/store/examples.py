@@ -10,6 +10,7 @@ from shared.domain.checkout import Checkout, CheckoutStatus
 from shared.domain.invoice import Attempt, AttemptState, Invoice, InvoiceLine, InvoiceStatus, PastAttempt
 from shared.domain.money import Money
 from shared.domain.periods import Interval, Period
+from shared.domain.refund import CreditNote, Reason, Refund, RefundStatus
 from shared.domain.subscription import PendingInvoiceItem, Status, Subscription, SubscriptionItem
 from shared.store import table
 from shared.store.records import Answer, CatalogHead, Entry
@@ -74,6 +75,12 @@ ENTRY = Entry("acme", "000002-0123456789abcdef", NOW, [{"type": "seats.added", "
 ANSWER = Answer("acme", "key-1", "digest", {"total": 6}, NOW)
 CONTACTS_PRICE = Price("contacts", "marketing", Kind.CONTACTS, tiers=(Tier(1000, "18.00"),), step=None)
 
+CREDIT_NOTE = CreditNote("acme", INVOICE.id, 1, date(2026, 3, 1), Money(48_06, "USD"), Reason.DUPLICATE)
+REFUND = Refund(
+    "acme", INVOICE.id, 1, RefundStatus.REQUESTED, CREDIT_NOTE.amount, 48_06, ATTEMPT.payment_intent, NOW,
+    reason=Reason.DUPLICATE, due_at=NOW,
+)  # fmt: skip
+
 EVERY_KIND = {
     "account": ACME,
     "seller_entity": SELLER,
@@ -85,6 +92,8 @@ EVERY_KIND = {
     "pending_invoice_item": PENDING,
     "invoice": INVOICE,
     "past_attempt": PAST_ATTEMPT,
+    "credit_note": CREDIT_NOTE,
+    "refund": REFUND,
     "event": ENTRY,
     "idempotency": ANSWER,
 }

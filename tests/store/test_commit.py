@@ -15,6 +15,7 @@ from shared.store.records import EventRecord
 from shared.store.table import Once, Stale
 from tests.store.examples import (
     ACME,
+    CREDIT_NOTE,
     ENTRY,
     INVOICE,
     METHOD,
@@ -131,7 +132,9 @@ def test_what_was_only_read_must_still_hold(store):
     assert queries.account("acme").name == "Acme Ltd"
 
 
-@pytest.mark.parametrize("once", [PRICE, PAST_ATTEMPT, ENTRY], ids=["a price", "a past attempt", "an event"])
+@pytest.mark.parametrize(
+    "once", [PRICE, PAST_ATTEMPT, CREDIT_NOTE, ENTRY], ids=["a price", "a past attempt", "a credit note", "an event"]
+)
 def test_what_is_written_once_is_never_written_again(store, once):
     write(once)
     before = contents()

@@ -9,6 +9,7 @@ from shared.domain.catalog import Kind, Product, SeatType
 from shared.domain.changes import Changes
 from shared.domain.errors import Invalid, NotFound
 from shared.domain.invoice import InvoiceStatus
+from shared.domain.refund import RefundStatus
 from shared.domain.subscription import Status
 from shared.store import queries, table
 from shared.store.queries import Due
@@ -17,6 +18,7 @@ from shared.store.table import Once
 from tests.store.examples import (
     ACME,
     CHECKOUT,
+    CREDIT_NOTE,
     HEAD,
     INVOICE,
     METHOD,
@@ -24,6 +26,7 @@ from tests.store.examples import (
     PAST_ATTEMPT,
     PENDING,
     PRICE,
+    REFUND,
     SELLER,
     SUBSCRIPTION,
     happened,
@@ -172,11 +175,13 @@ def test_ap9_what_falls_due_and_what_is_late():
     assert due(now=MIDNIGHT + timedelta(days=400)) == ["sub_late", SUBSCRIPTION.id, "sub_later"]
 
 
-def test_ap9_invoices_and_checkouts_wait_for_their_collection_side_by_side():
+def test_ap9_invoices_checkouts_and_refunds_wait_for_their_instant_side_by_side():
     write(replace(CHECKOUT, expires_at=NOW), invoice(1, status=InvoiceStatus.OPEN, due_at=NOW), invoice(2))
+    write(REFUND, replace(REFUND, n=2, status=RefundStatus.SUCCEEDED, due_at=None))
     assert set(queries.due("collection", NOW, 100)) == {
         Due("checkout", "acme", CHECKOUT.id),
         Due("invoice", "acme", "sub_1-00001"),
+        Due("refund", "acme", REFUND.id),
     }
     assert due("rollover") == []
 
@@ -250,6 +255,22 @@ def test_ap14_a_status_that_changes_moves_the_subscription_to_the_other_list():
     write(replace(SUBSCRIPTION, status=Status.PAST_DUE, version=1))
     assert queries.subscriptions_by_status(Status.ACTIVE).items == []
     assert [item.id for item in queries.subscriptions_by_status(Status.PAST_DUE).items] == [SUBSCRIPTION.id]
+
+
+def test_ap15_a_refund():
+    write(INVOICE, CREDIT_NOTE, REFUND)
+    assert queries.refund("acme", f"{INVOICE.id}-R01") == replace(REFUND, version=1)
+    for account, number in (("globex", f"{INVOICE.id}-R01"), ("acme", f"{INVOICE.id}-R02"), ("acme", INVOICE.id)):
+        assert refused(NotFound, queries.refund, account, number) == "unknown_refund"
+
+
+def test_ap16_the_credit_notes_of_an_invoice_each_with_its_refund():
+    pairs = [(replace(CREDIT_NOTE, n=n), replace(REFUND, n=n)) for n in (2, 1, 10)]
+    write(INVOICE, PAST_ATTEMPT, *(entity for pair in pairs for entity in pair))
+    write(*(replace(entity, invoice_id=f"{INVOICE.id}0") for entity in pairs[0]))
+    found = queries.refunds("acme", INVOICE.id)
+    assert found == [(note, replace(payout, version=1)) for note, payout in (pairs[1], pairs[0], pairs[2])]
+    assert queries.refunds("globex", INVOICE.id) == []
 
 
 def test_a_cursor_is_good_in_its_own_list_only():

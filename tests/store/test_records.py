@@ -145,6 +145,13 @@ KEYS = {
     },
     "invoice": {"PK": "ACCOUNT#acme", "SK": "INVOICE#sub_5ca58c7d1a0fb62aa-00001#"},
     "past_attempt": {"PK": "ACCOUNT#acme", "SK": "INVOICE#sub_5ca58c7d1a0fb62aa-00001#ATTEMPT#01"},
+    "credit_note": {"PK": "ACCOUNT#acme", "SK": "INVOICE#sub_5ca58c7d1a0fb62aa-00001#CREDIT#01"},
+    "refund": {
+        "PK": "ACCOUNT#acme",
+        "SK": "INVOICE#sub_5ca58c7d1a0fb62aa-00001#REFUND#01",
+        "GSI1PK": f"DUE#collection#{SHARD}",
+        "GSI1SK": "2026-02-07T15:30:00.000000Z#acme#sub_5ca58c7d1a0fb62aa-00001-R01",
+    },
     "event": {"PK": "ACCOUNT#acme", "SK": "EVENT#2026-02-07T15:30:00.000000Z#000002-0123456789abcdef"},
     "idempotency": {"PK": "IDEMPOTENCY#acme#key-1", "SK": "IDEMPOTENCY"},
 }
