@@ -1,7 +1,8 @@
 """The way to Stripe: it moves the money, our own records say what is owed (R61)."""
 
 from shared.payments.customers import Consent, Setup, find_customer, make_customer, method, save_method, setup
-from shared.payments.intents import cancel, confirm, create, get, look, payment_of
+from shared.payments.intents import cancel, confirm, create, get, give_up, look, payment_of
+from shared.payments.ledger import Window, happened, moved
 from shared.payments.line import API_VERSION, NoAnswer, Refused, Trouble, Unclear, connect, forget
 from shared.payments.webhooks import Webhook, webhook
 
@@ -14,6 +15,7 @@ __all__ = [
     "Trouble",
     "Unclear",
     "Webhook",
+    "Window",
     "cancel",
     "confirm",
     "connect",
@@ -21,9 +23,12 @@ __all__ = [
     "find_customer",
     "forget",
     "get",
+    "give_up",
+    "happened",
     "look",
     "make_customer",
     "method",
+    "moved",
     "payment_of",
     "save_method",
     "setup",

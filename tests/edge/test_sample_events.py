@@ -80,6 +80,11 @@ def test_the_samples_tell_of_a_subscription_from_its_checkout_to_a_paid_renewal(
         "6 × Sales Hub seat",
         "1 × Sales Hub seat, 18 of 31 days",
     ]
+    world.cloud.now = datetime.fromisoformat(sample("reconcile_begin")["time"])
+    assert tell("reconcile_begin") == 3
+    assert queued(world, "ReconcileQueue")[0] == bodies("reconcile_work")[0]
+    assert tell("reconcile_work") == {"batchItemFailures": []}
+    assert "alarm.raised" not in world.audit()
     assert told == FUNCTION.keys(), "every sample has had its part"
 
 
