@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import settings
 
 os.environ |= {
@@ -14,3 +15,14 @@ os.environ |= {
 
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True)
 settings.load_profile("ci")
+
+
+@pytest.fixture
+def logged(caplog):
+    """What was logged under a message, with the facts beside it."""
+    from shared.edge.telemetry import logger
+
+    level = logger.log_level
+    logger.setLevel("INFO")
+    yield lambda message: [vars(record) for record in caplog.records if record.getMessage() == message]
+    logger.setLevel(level)

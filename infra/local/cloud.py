@@ -2,7 +2,8 @@
 
 Its time is a value that moves only when told to; moving it fires every schedule
 in between, in order. The calendar jumps from one due instant to the next: a
-sweep that would find nothing is not run.
+sweep that would find nothing is not run, nor what runs daily when no money has
+moved since, nor what runs weekly, which only looks.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -41,8 +43,9 @@ _LATE = timedelta(minutes=10)
 class Cloud:
     """One seller's account. There is one at a time in a process: it answers for all of its AWS calls.
 
-    ``skip`` ``False`` runs every single sweep. Until ``stopped_until`` no function
-    runs: messages wait, schedules do not fire, requests and webhooks are refused.
+    ``skip`` ``False`` runs every schedule each time. Until ``stopped_until`` no
+    function runs: messages wait, schedules do not fire, requests and webhooks are
+    refused.
     """
 
     def __init__(self, now: datetime, *, skip: bool = True, faults: type[Faults] = Faults) -> None:
@@ -60,6 +63,7 @@ class Cloud:
         self.deliveries = Deliveries(self.stripe, self.faults, self._webhook)
         self.invocations = 0
         self._later: list[tuple[datetime, Callable[[], Any]]] = []
+        self._reconciled: Counter[str] = Counter()  # by schedule: how much had moved when it last fired
         self._answer_for_the_outside()
 
     def on_commit(self, hear: Callable[[list[Change]], None]) -> None:
@@ -111,7 +115,7 @@ class Cloud:
         self.settle()
         while (instant := self._next_instant()) is not None and instant <= to:
             self.now = max(instant, self.now)
-            self._turn(self._fires_at(instant))
+            self._turn(self._firing(instant))
             tick(self.now)
         self.now = max(to, self.now)  # what was done last may have taken its time
         self.settle()
@@ -119,19 +123,19 @@ class Cloud:
 
     def settle(self) -> None:
         """Do what is due now, until nothing more comes of it."""
-        self._turn(sweep=False)
+        self._turn([])
         if self.now < self.stopped_until:
             return
         before = None
         while (due := self._due_now()) and due != before:
             before = due
-            self._turn(sweep=True)
+            self._turn([schedule for schedule in self.template.schedules if _sweeps(schedule)])
 
     def later(self, delay: timedelta, call: Callable[[], Any]) -> None:
         """Something that takes effect when everybody has given up on it."""
         self._later.append((self.now + delay, call))
 
-    def _turn(self, sweep: bool) -> None:
+    def _turn(self, firing: list[template.Schedule]) -> None:
         """One instant: what comes late, what goes on at Stripe, the schedules that fire, the queues."""
         self.stripe.turn()
         while entry := next((entry for entry in self._later if entry[0] <= self.now), None):
@@ -140,10 +144,9 @@ class Cloud:
         if self.now < self.stopped_until:
             self.deliveries.send(self.now)
             return
-        if sweep:
-            for schedule in self.template.schedules:
-                self._fire(schedule)
-                self._drain()
+        for schedule in firing:
+            self._fire(schedule)
+            self._drain()
         self._drain()
 
     def _fire(self, schedule: template.Schedule) -> None:
@@ -152,6 +155,8 @@ class Cloud:
             self.invoke(schedule.function, json.loads(text))
         except (Crash, Exception) as error:  # noqa: BLE001 - Scheduler notes the failure; the next sweep finds it all
             self._failed(schedule.function, error)
+        else:
+            self._reconciled[schedule.name] = self.stripe.movements
 
     def _drain(self) -> None:
         """Work off the queues, one worker each, and deliver Stripe's messages."""
@@ -197,26 +202,37 @@ class Cloud:
     def _next_instant(self) -> datetime | None:
         """When something happens next: a sweep that finds something, a message, a late effect, the end of a debit."""
         waiting = (self.queues.next_visible(), self.deliveries.next_at(), self.stripe.next_at())
-        instants = [at for at, _ in self._later] + [at for at in waiting if at] + self._sweeps()
+        instants = [at for at, _ in self._later] + [at for at in waiting if at] + self._ticks()
         if self.now < self.stopped_until:
             outside = (self.deliveries.next_at(), self.stripe.next_at())
             instants = [at for at, _ in self._later] + [at for at in outside if at] + [self.stopped_until]
         return max(min(instants), self.now) if instants else None
 
-    def _sweeps(self) -> list[datetime]:
+    def _ticks(self) -> list[datetime]:
+        """When each schedule fires next: a sweep for what is due, what runs daily once money has moved."""
         ticks = []
         due = min((datetime.fromisoformat(key.partition("#")[0]) for key in self._due()), default=None)
         for schedule in self.template.schedules:
             step = template.every(schedule.expression)
-            if not self.skip:
+            if not self.skip or self._moved(schedule):
                 ticks.append(_next_tick(self.now, step))
-            elif due is not None:
-                ticks.append(_next_tick(max(due - timedelta(microseconds=1), self.now), step))
+            elif due is not None and _sweeps(schedule):
+                ticks.append(_next_tick(max(due - _MOMENT, self.now), step))
         return ticks
 
-    def _fires_at(self, instant: datetime) -> bool:
-        steps = [template.every(schedule.expression) for schedule in self.template.schedules]
-        return any(_next_tick(instant - timedelta(microseconds=1), step) == instant for step in steps)
+    def _firing(self, instant: datetime) -> list[template.Schedule]:
+        """The schedules that fire at an instant."""
+        return [
+            schedule
+            for schedule in self.template.schedules
+            if _next_tick(instant - _MOMENT, template.every(schedule.expression)) == instant
+            and (not self.skip or _sweeps(schedule) or self._moved(schedule))
+        ]
+
+    def _moved(self, schedule: template.Schedule) -> bool:
+        """Whether a schedule runs daily, and money has moved at Stripe since it last did."""
+        daily = template.every(schedule.expression) == timedelta(days=1)
+        return daily and self._reconciled[schedule.name] != self.stripe.movements
 
     # ---- the outside
 
@@ -259,6 +275,11 @@ _ENVIRONMENT = {
 }
 
 
+def _sweeps(schedule: template.Schedule) -> bool:
+    """Whether a schedule looks for what is due, as those do that come again within the hour."""
+    return template.every(schedule.expression) <= timedelta(hours=1)
+
+
 def _next_tick(after: datetime, step: timedelta) -> datetime:
     """The first multiple of ``step`` later than an instant."""
     seconds = int(step.total_seconds())
@@ -267,6 +288,7 @@ def _next_tick(after: datetime, step: timedelta) -> datetime:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOMENT = timedelta(microseconds=1)
 
 
 def _parameter(request: AWSPreparedRequest) -> AWSResponse:

@@ -27,6 +27,11 @@ class Outside:
         self._account = Account(now)
         self._lock = RLock()  # around the account; the clock may call back
 
+    @property
+    def movements(self) -> int:
+        """How often money has moved."""
+        return len(self._account.balance_transactions)
+
     def theirs(self, account: str, kind: str, *statuses: str) -> list[Object]:
         """The ``payment_intent``, ``setup_intent``, ``refund`` or ``dispute`` objects in one of these states.
 

@@ -38,6 +38,12 @@ def cancel(invoice: Invoice) -> Payment:
     return _as_it_is(intent, lambda: _pay(lambda: client().v1.payment_intents.cancel(intent, {}, options)))
 
 
+def give_up(payment: Payment) -> Payment:
+    """Make sure that nothing can capture any more what belongs to no invoice."""
+    intent, options = payment.id, once(f"{payment.account_id}:{payment.invoice_id}:{payment.id}:cancel")
+    return _as_it_is(intent, lambda: _pay(lambda: client().v1.payment_intents.cancel(intent, {}, options)))
+
+
 def get(intent: str) -> Payment:
     """A PaymentIntent as it is now."""
     return _pay(lambda: client().v1.payment_intents.retrieve(intent, options=version()))

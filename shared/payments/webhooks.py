@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -30,7 +31,11 @@ def webhook(body: str, signature: str, now: datetime) -> Webhook:
     signed = [secret for secret in secrets if _signed(body, signature, secret)]
     if not signed or abs(now - _signed_at(signature)) > TOLERANCE:
         raise Invalid("The signature of this message is not Stripe's.", code="invalid_signature")
-    event = json.loads(body)
+    return told(json.loads(body))
+
+
+def told(event: Mapping[str, Any]) -> Webhook:
+    """An event of Stripe, as a webhook brings it or a list holds it."""
     return Webhook(event["type"], event["data"]["object"], _EPOCH + timedelta(seconds=event["created"]))
 
 

@@ -19,11 +19,20 @@ from shared.domain.refund import CreditNote, Refund, place
 from shared.domain.subscription import Book, PendingInvoiceItem, Status, Subscription
 from shared.store.attributes import instant
 from shared.store.record import SHARDS, Record
-from shared.store.records import Answer, CatalogHead, EventRecord, InvoiceRecord, SubscriptionRecord
+from shared.store.records import (
+    AccountRecord,
+    Answer,
+    CatalogHead,
+    CheckoutRecord,
+    EventRecord,
+    InvoiceRecord,
+    SubscriptionRecord,
+)
 from shared.store.table import events_of
 
 T = TypeVar("T")
 MOST_LISTED = 100
+_SCANNED_AT_ONCE = 10_000  # more than fit into the megabyte that DynamoDB reads in one go
 _Place = tuple[Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,200}(?!\s)$")]]
 """Where a list of one account goes on: the sort key of what was listed last."""
 _ShardPlace = tuple[
@@ -46,6 +55,13 @@ class Due(NamedTuple):
     kind: str
     account_id: str
     id: str
+
+
+class Segment(NamedTuple):
+    """Some accounts of a segment of the table, and the one after which it goes on, where it does."""
+
+    accounts: list[str]
+    after: str | None
 
 
 def find_account(account_id: str) -> Account | None:
@@ -103,9 +119,15 @@ def unsettled_invoices(account_id: str) -> list[Invoice]:
     return sorted((each for each in found if not each.settled), key=lambda each: (each.date, each.id))
 
 
+def find_invoice(account_id: str, invoice_id: str) -> Invoice | None:
+    """AP5: an invoice, or nothing."""
+    found: Invoice | None = _get(f"ACCOUNT#{account_id}", f"INVOICE#{invoice_id}#")
+    return found
+
+
 def invoice(account_id: str, invoice_id: str) -> Invoice:
     """AP5: an invoice."""
-    found: Invoice | None = _get(f"ACCOUNT#{account_id}", f"INVOICE#{invoice_id}#")
+    found = find_invoice(account_id, invoice_id)
     return _known(found, f"There is no invoice {invoice_id!r}.", "unknown_invoice")
 
 
@@ -223,6 +245,33 @@ def refunds(account_id: str, invoice_id: str) -> list[tuple[CreditNote, Refund]]
     entities = [record.to_entity() for record in found]
     payouts = {entity.n: entity for entity in entities if isinstance(entity, Refund)}
     return [(entity, payouts[entity.n]) for entity in entities if isinstance(entity, CreditNote)]
+
+
+def segment(number: int, of: int, after: str | None = None, limit: int = MOST_LISTED) -> Segment:
+    """AP17: accounts of one segment of the table, in no order; the segments together hold every account."""
+    start = {"PK": {"S": f"ACCOUNT#{after}"}, "SK": {"S": "ACCOUNT"}} if after else None
+    found = Record.scan(
+        Record.kind == AccountRecord,
+        segment=number,
+        total_segments=of,
+        limit=limit,
+        last_evaluated_key=start,
+        page_size=_SCANNED_AT_ONCE,
+        attributes_to_get=["PK", "SK", "kind"],
+    )
+    names = [record.PK.removeprefix("ACCOUNT#") for record in found]
+    return Segment(names, names[-1] if found.last_evaluated_key else None)
+
+
+def holdings(account_id: str) -> list[Any]:
+    """AP18: the checkouts, invoices and subscriptions of an account."""
+    kinds = Record.kind.is_in(CheckoutRecord, InvoiceRecord, SubscriptionRecord)
+    ranges = (Record.SK.startswith("CHECKOUT#"), Record.SK >= "INVOICE#")  # events lie between them
+    return [
+        record.to_entity()
+        for keys in ranges
+        for record in Record.query(f"ACCOUNT#{account_id}", keys, filter_condition=kinds, consistent_read=True)
+    ]
 
 
 def _list_key(pk: str, list_sk: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from pynamodb.attributes import (
 from shared.domain.account import Account, AfterRetries, PaymentMethod, SellerEntity
 from shared.domain.catalog import Kind, Price, Product, SeatType, Tier
 from shared.domain.checkout import Checkout, CheckoutStatus
+from shared.domain.difference import Difference, Differs
 from shared.domain.invoice import (
     Attempt,
     AttemptState,
@@ -358,6 +359,18 @@ class AnswerRecord(Record, discriminator="idempotency"):
     key = UnicodeAttribute()
     request = UnicodeAttribute()
     answer = JSONAttribute()
+    expires_at = TTLAttribute()
+
+
+class DifferenceRecord(Record, discriminator="difference"):
+    """That a difference was found and told, so that it is not told again every day."""
+
+    entity = Difference
+    keys: ClassVar = {"PK": "DIFFERENCES", "SK": "DIFFERENCE#{differs}#{thing}#"}
+    differs = WordAttribute(Differs)
+    thing = UnicodeAttribute()
+    account_id = UnicodeAttribute()
+    what = UnicodeAttribute()
     expires_at = TTLAttribute()
 
 

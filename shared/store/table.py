@@ -16,7 +16,7 @@ from shared.domain.changes import Changes, Event
 from shared.domain.errors import Conflict
 from shared.store.attributes import instant
 from shared.store.record import RECORD_OF, Record
-from shared.store.records import Answer, AnswerRecord, Entry
+from shared.store.records import Answer, AnswerRecord, DifferenceRecord, Entry
 
 TRANSACTION_LIMIT = 100  # of DynamoDB
 KEPT = timedelta(days=7)
@@ -107,9 +107,9 @@ class _Keys(NamedTuple):
 
 
 def _unless_there(record: Record, now: datetime) -> Condition | None:
-    """What is written once must not be there yet; an answer that has expired does not count."""
-    if isinstance(record, AnswerRecord):
-        absent: Condition = Record.PK.does_not_exist() | (AnswerRecord.expires_at <= now)
+    """What is written once must not be there yet; what has expired does not count."""
+    if isinstance(record, (AnswerRecord, DifferenceRecord)):
+        absent: Condition = Record.PK.does_not_exist() | (type(record).expires_at <= now)
         return absent
     return Record.PK.does_not_exist() if record.written_once else None
 

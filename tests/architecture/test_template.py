@@ -86,23 +86,39 @@ def test_every_worked_queue_has_dead_letters_that_are_kept_for_two_weeks():
             assert RESOURCES[name]["Properties"]["MessageRetentionPeriod"] == timedelta(days=14).total_seconds()
 
 
-def test_schedules_run_every_quarter_of_an_hour_and_are_told_the_time():
+def test_sweeps_run_every_quarter_of_an_hour_and_reconciliation_every_day_and_every_week():
+    days = {"rate(1 day)": "ledger", "rate(7 days)": "accounts"}
     for schedule in PRORATA.schedules:
-        assert template.every(schedule.expression) == timedelta(minutes=15)
-        assert json.loads(schedule.input) == {"time": "<aws.scheduler.scheduled-time>"}
+        said = json.loads(schedule.input)
+        assert said.pop("time") == "<aws.scheduler.scheduled-time>"
+        sweeps = schedule.function.endswith("SweepFunction")
+        assert said == ({} if sweeps else {"task": days.pop(schedule.expression)})
+        assert not sweeps or schedule.expression == "rate(15 minutes)"
         assert PRORATA.functions[schedule.function].timeout < template.every(schedule.expression)
+    assert not days
+
+
+def test_every_schedule_can_be_switched_off_by_one_parameter():
+    states = [event["Properties"]["State"] for event in schedules()]
+    assert states == [{"Ref": "Schedules"}] * len(PRORATA.schedules)
+    assert PRORATA.parameters["Schedules"] == "ENABLED"
+
+
+def schedules():
+    """The schedules as the template has them."""
+    functions = (RESOURCES[function]["Properties"] for function in PRORATA.functions)
+    events = [event for function in functions for event in function.get("Events", {}).values()]
+    return [event for event in events if event["Type"] == "ScheduleV2"]
 
 
 def test_a_start_that_failed_is_tried_until_the_next_one_is_due_and_then_kept():
-    for function in PRORATA.functions:
-        for event in RESOURCES[function]["Properties"].get("Events", {}).values():
-            if event["Type"] == "ScheduleV2":
-                own = event["Properties"]
-                apart = template.every(own["ScheduleExpression"])
-                assert own["RetryPolicy"]["MaximumEventAgeInSeconds"] == apart.total_seconds()
-                assert own["RetryPolicy"]["MaximumRetryAttempts"] > 0
-                assert own["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["SweepDeadLetters", "Arn"]}}
-                assert PRORATA.queues["SweepDeadLetters"].dead_letters is None
+    """Scheduler tries for a day at most."""
+    for own in (event["Properties"] for event in schedules()):
+        apart = min(template.every(own["ScheduleExpression"]), timedelta(days=1))
+        assert own["RetryPolicy"]["MaximumEventAgeInSeconds"] == apart.total_seconds()
+        assert own["RetryPolicy"]["MaximumRetryAttempts"] > 0
+        assert own["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["SweepDeadLetters", "Arn"]}}
+    assert PRORATA.queues["SweepDeadLetters"].dead_letters is None
 
 
 def test_a_queue_leaves_room_for_others_in_the_account():
@@ -193,11 +209,11 @@ def test_a_sample_request_is_one_that_the_api_would_pass_on(function):
 def test_a_sample_batch_comes_from_the_workers_queue():
     for mapping in PRORATA.mappings:
         records = json.loads(sample_of(PRORATA.functions[mapping.function]).read_text())["Records"]
-        assert 1 < len(records) <= mapping.batch_size
+        assert min(2, mapping.batch_size) <= len(records) <= mapping.batch_size
         assert len({record["messageId"] for record in records}) == len(records)
         for record in records:
             assert record["eventSourceARN"].endswith(mapping.queue)
-            assert {"account", "id"} <= json.loads(record["body"]).keys()
+            assert json.loads(record["body"]).keys() in ({"kind", "account", "id"}, {"task", "about", "after"})
 
 
 def test_a_sample_of_a_schedule_has_what_its_input_asks_for():

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import boto3
@@ -11,11 +12,14 @@ from aws_lambda_powertools.utilities.parameters.base import DEFAULT_PROVIDERS
 
 from infra.local import aws
 from infra.local.cloud import Cloud
+from infra.local.invocations import Context
 from infra.local.simulate import STAFF, Simulation
 from infra.local.story import StoryFile
 from infra.local.template import TABLE_NAME
 from shared import payments
+from shared.edge.relay import ENOUGH_MILLISECONDS
 from shared.store import queries
+from tests.scenarios.test_restore import put_back
 from tests.world import World
 
 STORIES = sorted((Path(__file__).parents[1] / "scenarios/stories").glob("*.yaml"))
@@ -33,6 +37,7 @@ def used_actions():
             Simulation(StoryFile(story), lambda _: None).play()
         requests()
         mishaps()
+        reconciliations()
     return used
 
 
@@ -133,6 +138,23 @@ def mishaps():
     world.on("2026-02-25T05:05:00Z")
     spoil("bolt", f"INVOICE#{unanswered}-00001#", "lines")
     world.on("2026-02-27T05:00:00Z")
+
+
+def reconciliations():
+    """The whole table is looked through, with time for one page; one that was put back draws its renewal again."""
+    world = World().sells()
+    seats = f"/accounts/acme/subscriptions/{world.subscribed()}/seats/sales"
+    assert world.call("POST", seats, {"quantity": 1}).status == 201
+    contents = world.contents()
+    world.on("2026-02-25T06:00:00Z")
+    put_back(world, contents)
+    for event in ({"task": "accounts"}, {"task": "adopt", "since": "2026-02-25T04:00:00Z"}):
+        world.cloud.invoke("ReconcileBeginFunction", event)
+        with pytest.MonkeyPatch.context() as patch:
+            left = partial(next, iter([ENOUGH_MILLISECONDS] * 3), ENOUGH_MILLISECONDS + 1)
+            patch.setattr(Context, "get_remaining_time_in_millis", staticmethod(left))
+            world.cloud._drain()
+    assert [bill["status"] for bill in world.invoices()] == ["paid", "paid"]
 
 
 def spoil(account, key, attribute):

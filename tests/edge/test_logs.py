@@ -1,18 +1,6 @@
 """With the logs on, as they are in production, every answer is the one that it is without them."""
 
-import pytest
-
-from shared.edge.telemetry import logger
 from tests.world import World
-
-
-@pytest.fixture
-def logged(caplog):
-    """What was logged under a message, with the facts beside it."""
-    level = logger.log_level
-    logger.setLevel("INFO")
-    yield lambda message: [vars(record) for record in caplog.records if record.getMessage() == message]
-    logger.setLevel(level)
 
 
 def test_a_refusal_is_logged_with_its_code(logged):

@@ -84,6 +84,12 @@ def test_the_samples_tell_of_a_subscription_from_its_checkout_to_a_paid_renewal(
     status, refund = tell("refunds")
     assert (status, refund["status"], refund["amount"]["amount"]) == (201, "succeeded", "26.13")
     assert refund["credit_note"]["number"] == f"{ACME}-00001-C01"
+
+    world.cloud.now = datetime.fromisoformat(sample("reconcile_begin")["time"])
+    assert tell("reconcile_begin") == 3
+    assert queued(world, "ReconcileQueue")[0] == bodies("reconcile_work")[0]
+    assert tell("reconcile_work") == {"batchItemFailures": []}
+    assert "alarm.raised" not in world.audit()
     assert told == FUNCTION.keys(), "every sample has had its part"
 
 

@@ -27,6 +27,7 @@ def test_a_story_comes_out_as_it_says(path):
     assert charged_by_stripe(simulation) == paid_by_our_books(simulation), "nobody is charged twice, or for nothing"
     assert sent_back_by_stripe(simulation) == refunded_by_our_books(simulation), "no money goes back twice"
     assert simulation.cloud._due_now() == [], "nothing that is due is left undone"
+    assert differences(simulation.cloud) == []
 
 
 @every_story
@@ -37,6 +38,15 @@ def test_a_story_names_its_rule(path):
 @every_story
 def test_a_story_tells_all_of_its_invoices(path):
     assert StoryFile(path).story.expect.invoices
+
+
+def differences(cloud):
+    """What a look through the table and at Stripe's ledger finds at the end."""
+    for task in ("ledger", "accounts"):
+        cloud.invoke("ReconcileBeginFunction", {"task": task})
+        cloud._drain()
+        assert cloud.queues.messages("ReconcileQueue") == []
+    return [item for item in cloud.store.items("prorata") if item["kind"]["S"] == "difference"]
 
 
 def charged_by_stripe(simulation):

@@ -7,6 +7,7 @@ from shared.domain.account import Account, PaymentMethod, SellerEntity
 from shared.domain.catalog import Kind, Price, Product, SeatType, Tier
 from shared.domain.changes import Changes, Event
 from shared.domain.checkout import Checkout, CheckoutStatus
+from shared.domain.difference import Differs, found
 from shared.domain.invoice import Attempt, AttemptState, Invoice, InvoiceLine, InvoiceStatus, PastAttempt
 from shared.domain.money import Money
 from shared.domain.periods import Interval, Period
@@ -73,6 +74,7 @@ PAST_ATTEMPT = PastAttempt(
 )
 ENTRY = Entry("acme", "000002-0123456789abcdef", NOW, [{"type": "seats.added", "data": {"quantity": 1}}])
 ANSWER = Answer("acme", "key-1", "digest", {"total": 6}, NOW)
+DIFFERENCE = found(Differs.UNKNOWN_INVOICE, "ch_3MmlLrLkdIwHu7ix0snN0B15", "acme", "pi_1 moved 100 usd", NOW)
 CONTACTS_PRICE = Price("contacts", "marketing", Kind.CONTACTS, tiers=(Tier(1000, "18.00"),), step=None)
 
 CREDIT_NOTE = CreditNote("acme", INVOICE.id, 1, date(2026, 3, 1), Money(48_06, "USD"), Reason.DUPLICATE)
@@ -96,6 +98,7 @@ EVERY_KIND = {
     "refund": REFUND,
     "event": ENTRY,
     "idempotency": ANSWER,
+    "difference": DIFFERENCE,
 }
 
 

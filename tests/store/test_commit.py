@@ -16,6 +16,7 @@ from shared.store.table import Once, Stale
 from tests.store.examples import (
     ACME,
     CREDIT_NOTE,
+    DIFFERENCE,
     ENTRY,
     INVOICE,
     METHOD,
@@ -181,6 +182,19 @@ def test_an_answer_that_has_expired_is_in_nobodys_way(store):
     assert queries.answered("acme", "key", week_later).answer == {"total": 7}
     with pytest.raises(Stale):
         table.commit(Changes(put=(replace(ACME, version=1),)), week_later, Once("acme", "key", "third", {}))
+
+
+def test_a_difference_is_told_once_until_it_expires(store):
+    table.commit(Changes(put=(DIFFERENCE,), events=(DIFFERENCE.event,)), NOW)
+    for days, told in ((0, False), (29, False), (30, True), (31, False)):
+        now = NOW + timedelta(days=days)
+        again = Changes(put=(replace(DIFFERENCE, expires_at=now + timedelta(days=30)),), events=(DIFFERENCE.event,))
+        if told:
+            table.commit(again, now)
+        else:
+            with pytest.raises(Stale):
+                table.commit(again, now)
+    assert [entry.at for entry, _ in queries.events("acme").items] == [NOW + timedelta(days=30), NOW]
 
 
 def test_other_keys_and_other_scopes_are_other_answers(store):

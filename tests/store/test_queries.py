@@ -117,6 +117,7 @@ def test_ap4_what_may_still_be_collected_of_an_account_the_oldest_first():
 def test_ap5_an_invoice():
     write(INVOICE, PAST_ATTEMPT)
     assert queries.invoice("acme", INVOICE.id) == replace(INVOICE, version=1)
+    assert queries.find_invoice("acme", INVOICE.id[:-1]) is None
     assert refused(NotFound, queries.invoice, "acme", INVOICE.id[:-1]) == "unknown_invoice"
     assert refused(NotFound, queries.invoice, "globex", INVOICE.id) == "unknown_invoice"
 
@@ -271,6 +272,31 @@ def test_ap16_the_credit_notes_of_an_invoice_each_with_its_refund():
     found = queries.refunds("acme", INVOICE.id)
     assert found == [(note, replace(payout, version=1)) for note, payout in (pairs[1], pairs[0], pairs[2])]
     assert queries.refunds("globex", INVOICE.id) == []
+
+
+@pytest.mark.parametrize("limit", [1, 3, 100])
+def test_ap17_every_account_is_in_one_segment(limit):
+    names = {f"account-{number}" for number in range(20)}
+    for name in sorted(names):
+        write(replace(ACME, id=name), subscription(1, name), invoice(1, name))
+    found = [name for number in range(4) for name in scanned(number, 4, limit)]
+    assert sorted(found) == sorted(names)
+
+
+def scanned(number, of, limit):
+    """The accounts of a segment, to its last page."""
+    accounts, after = queries.segment(number, of, None, limit)
+    while after:
+        more, after = queries.segment(number, of, after, limit)
+        accounts += more
+    return accounts
+
+
+def test_ap18_all_of_an_account_that_must_agree():
+    write(ACME, CHECKOUT, SUBSCRIPTION, PENDING, INVOICE, PAST_ATTEMPT, METHOD, invoice(1, "globex"))
+    found = queries.holdings("acme")
+    assert found == [replace(thing, version=1) for thing in (CHECKOUT, INVOICE, SUBSCRIPTION)]
+    assert queries.holdings("nobody") == []
 
 
 def test_a_cursor_is_good_in_its_own_list_only():

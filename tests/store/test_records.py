@@ -154,6 +154,7 @@ KEYS = {
     },
     "event": {"PK": "ACCOUNT#acme", "SK": "EVENT#2026-02-07T15:30:00.000000Z#000002-0123456789abcdef"},
     "idempotency": {"PK": "IDEMPOTENCY#acme#key-1", "SK": "IDEMPOTENCY"},
+    "difference": {"PK": "DIFFERENCES", "SK": "DIFFERENCE#unknown_invoice#ch_3MmlLrLkdIwHu7ix0snN0B15#"},
 }
 
 

@@ -1,0 +1,35 @@
+"""Taking over what happened at Stripe after the instant to which the table was put back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from shared.domain import collection
+from shared.domain.account import Account
+from shared.domain.changes import Changes
+from shared.domain.invoice import Invoice
+from shared.domain.outcome import Payment
+
+
+def customer(account: Account, customer_id: str, made_at: datetime) -> Changes:
+    """The account with the customer that was made for it, unless it has one."""
+    if account.customer is not None:
+        return Changes()
+    asked_at = account.customer_asked_at or made_at
+    return Changes(put=(replace(account, customer=customer_id, customer_asked_at=asked_at),))
+
+
+def claim(invoice: Invoice, payment: Payment, now: datetime) -> Changes:
+    """The invoice knows its payment at Stripe before anything is asked or sent: there is never a second one.
+
+    Until it is learned how the payment stands, and if its amount is another one
+    for ever, the invoice is looked after by asking for that payment alone.
+    """
+    attempt = invoice.attempt
+    if invoice.settled or payment.customer is None or (attempt and attempt.payment_intent):
+        return Changes()
+    if attempt is None:
+        invoice = collection.freeze(invoice, payment.customer, payment.payment_method, now, on_session=True)
+    claimed = replace(invoice, attempt=replace(invoice.live, payment_intent=payment.id, look=True))
+    return Changes(put=(claimed,))

@@ -1,0 +1,83 @@
+"""Whether the table knows of money that moved at Stripe: facts of both in, a difference out (C8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.domain.difference import Difference, Differs, found
+from shared.domain.invoice import Attempt, Invoice, InvoiceStatus
+from shared.domain.outcome import Payment
+
+PAID_WITHIN = timedelta(days=9)
+"""Stripe is asked every week about the invoices that were paid since then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A try to move money at Stripe as it stands now; ``status`` is ``pending``, ``succeeded`` or ``failed``.
+
+    A bank debit is pending for days. What was given back in full needs nobody's
+    attention any more.
+    """
+
+    id: str
+    payment_intent: str
+    status: str
+    amount: int
+    currency: str
+    customer: str | None
+    account_id: str
+    invoice_id: str
+    given_back: bool = False
+
+
+def charged(charge: Charge, invoice: Invoice | None, now: datetime) -> Difference | None:
+    """What an invoice says otherwise than a charge for it; ``invoice`` ``None``: there is none."""
+    if charge.status == "failed" or charge.given_back:
+        return None
+    differs, what = _charged(charge, invoice)
+    return found(differs, charge.payment_intent, charge.account_id, what, now) if differs else None
+
+
+def _charged(charge: Charge, invoice: Invoice | None) -> tuple[Differs | None, str]:
+    money = f"{charge.payment_intent} moved {charge.amount} {charge.currency}"
+    if invoice is None:
+        return Differs.UNKNOWN_INVOICE, f"{money} for {charge.invoice_id}, which is not in the table"
+    attempt = invoice.attempt
+    known = attempt is not None and attempt.payment_intent == charge.payment_intent
+    paid = invoice.status is InvoiceStatus.PAID
+    if invoice.settled and not paid:
+        return Differs.PAID_THOUGH_CLOSED, f"{money} for {invoice.id}, which is {invoice.status}"
+    if paid and not known:
+        other = attempt.payment_intent if attempt else "nothing"
+        return Differs.PAID_TWICE, f"{money} for {invoice.id}, which {other} has paid"
+    if not known or (charge.status == "succeeded" and not paid):
+        return Differs.UNPAID_HERE, f"{money} for {invoice.id}, which is {invoice.status}"
+    assert attempt
+    if (charge.amount, charge.currency, charge.customer) != _frozen(attempt, invoice):
+        return Differs.AMOUNT, f"{money} for {invoice.id}, {attempt.amount} of {attempt.customer} were asked for"
+    return None, ""
+
+
+def paid(invoice: Invoice, payment: Payment | None, now: datetime) -> Difference | None:
+    """What Stripe says otherwise than an invoice that is paid; ``payment`` ``None``: it knows of none."""
+    attempt = invoice.live
+    if payment is None or payment.status != "succeeded":
+        stands = payment.status if payment else "unknown"
+        what = f"{invoice.id} is paid by {attempt.payment_intent}, which is {stands} at Stripe"
+        return found(Differs.NO_PAYMENT, invoice.id, invoice.account_id, what, now)
+    if (payment.amount, payment.currency, payment.customer) != _frozen(attempt, invoice):
+        what = f"{invoice.id} is paid by {payment.id} with {payment.amount} {payment.currency}, not {attempt.amount}"
+        return found(Differs.AMOUNT, invoice.id, invoice.account_id, what, now)
+    return None
+
+
+def paid_of_late(invoice: Invoice, now: datetime) -> bool:
+    """Whether money was taken for it so lately that Stripe is to be asked of it."""
+    taken = invoice.status is InvoiceStatus.PAID and invoice.attempt is not None
+    return taken and invoice.paid_at is not None and now - invoice.paid_at < PAID_WITHIN
+
+
+def _frozen(attempt: Attempt, invoice: Invoice) -> tuple[int, str, str]:
+    return attempt.amount, invoice.currency.lower(), attempt.customer
