@@ -122,9 +122,11 @@ class Stack:
         self.document = document
         self.called: set[str] = set()
         formation = self.client("cloudformation")
+        # From S3, as SAM does it too: in the request itself a template has at most 51,200 bytes.
+        self.client("s3").put_object(Bucket=BUCKET, Key="template.json", Body=json.dumps(document))
         formation.create_stack(
             StackName=STACK,
-            TemplateBody=json.dumps(document),
+            TemplateURL=f"{address}/{BUCKET}/template.json",
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
             Capabilities=["CAPABILITY_IAM"],
         )
