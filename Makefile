@@ -44,9 +44,17 @@ setup: .venv/.installed  ## Install what running and testing takes into .venv
 run: setup  ## Run Prorata on this machine, with a sample seller and a calendar in hand
 	@$(BIN)/python -m infra.local run --port $(PORT)
 
-test: setup check .venv-deploy/.installed  ## Pass every test, all of `make check` and `make deploy-local`
+test: setup browser check .venv-deploy/.installed  ## Pass every test, all of `make check` and `make deploy-local`
 	$(BIN)/python -m pytest -n auto --dist worksteal
 	@$(MAKE) --no-print-directory deploy-local
+
+# The tests of the pay page drive a Chromium. Where Debian's packages can be installed, it is; else this says what to do.
+browser:  ## See to it that there is a Chromium to test the pay page with
+	@command -v chromedriver >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "Installing Chromium ..." && \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y chromium chromium-driver >/dev/null; \
+	} || { echo "The pay page is tested in Chromium. Please install it with its driver (chromedriver), as in" \
+		"\`sudo apt-get install chromium chromium-driver\`."; exit 1; }
 
 check: setup template  ## Lint, types, layers, template
 	$(BIN)/ruff check $(CHECKED)
@@ -123,4 +131,4 @@ LAMBDA_PYTHON ?= $(shell for python in python3.13 "$$(pyenv root 2>/dev/null)"/v
 clean:  ## Remove what was built and installed
 	rm -rf .venv .venv-sam .venv-deploy .venv-lock .aws-sam .local .hypothesis .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help setup run test check template format lock build wheels deploy-local clean
+.PHONY: help setup run test browser check template format lock build wheels deploy-local clean

@@ -17,7 +17,7 @@ BASE = "boto3"
 LIBRARIES = "pynamodb.models, msgspec, aws_lambda_powertools.metrics, aws_lambda_powertools.event_handler"
 """What a function of the API cannot do without: the floor."""
 API = ["accounts", "seats", "subscriptions", "invoices", "rollover"]
-CHARGING = ["checkout", "charges", "refunds", "stripe_webhook"]
+CHARGING = ["checkout", "charges", "pay", "refunds", "stripe_webhook"]
 ROUNDS = 15
 
 

@@ -14,7 +14,7 @@ from shared.domain.catalog import Catalog
 from shared.domain.changes import Changes
 from shared.domain.checkout import LineItem, Offer
 from shared.domain.errors import Conflict, Invalid, NotFound
-from shared.edge import bills, collect, views
+from shared.edge import bills, collect, links, views
 from shared.edge.api import Api, Decision, Unavailable, entry_point
 from shared.edge.permissions import MODIFY
 from shared.edge.schemas import BuyItems, SaveMethod
@@ -146,7 +146,7 @@ def _stripe_answers() -> Iterator[None]:
 def _standing(account: str, checkout_id: str, *, drive: bool) -> answers.Checkout:
     found = queries.checkout(account, checkout_id)
     if found.invoice_id is None:
-        return bills.checkout(found, None, None)
+        return bills.checkout(found, None)
     if drive and found.due_at:
         with suppress(payments.Trouble):  # what became of it is not known yet: the timer brings it up again
             collect.collect(account, found.invoice_id)
@@ -154,7 +154,7 @@ def _standing(account: str, checkout_id: str, *, drive: bool) -> answers.Checkou
     assert found.invoice_id
     bill = queries.invoice(account, found.invoice_id)
     secret = collect.client_secret(bill) if api.may(MODIFY) and found.due_at else None
-    return bills.checkout(found, bill, secret)
+    return bills.checkout(found, bill, secret, links.pay_page(api, bill))
 
 
 handler = entry_point(api)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from shared import payments
 from shared.domain import collection
-from shared.edge import bills, collect, views
+from shared.domain.invoice import Invoice
+from shared.edge import bills, collect, links, views
 from shared.edge.api import Api, Decision, Unavailable, entry_point
 from shared.store import queries
 
@@ -21,13 +22,13 @@ api = Api()
 def list_invoices(account: str) -> answers.Page[answers.Invoice]:
     """The invoices of an account, in the order of their numbers."""
     queries.account(account)
-    return views.page(queries.invoices(account, *api.listing()), bills.invoice)
+    return views.page(queries.invoices(account, *api.listing()), _shown)
 
 
 @api.serve("GET /v1/accounts/{account}/invoices/{invoice}")
 def get_invoice(account: str, invoice: str) -> answers.Invoice:
     """One invoice with its lines."""
-    return bills.invoice(queries.invoice(account, invoice))
+    return _shown(queries.invoice(account, invoice))
 
 
 @api.serve("POST /v1/accounts/{account}/invoices/{invoice}/pay")
@@ -53,7 +54,7 @@ def pay_invoice(account: str, invoice: str) -> answers.PayingInvoice:
     with suppress(payments.Trouble):  # what became of it is not known yet: the timer brings it up again
         collect.collect(account, invoice)
     bill = queries.invoice(account, invoice)
-    return bills.paying_invoice(bill, collect.client_secret(bill))
+    return bills.paying_invoice(bill, collect.client_secret(bill), links.pay_page(api, bill))
 
 
 @api.serve("POST /v1/accounts/{account}/invoices/{invoice}/write-off")
@@ -70,7 +71,11 @@ def write_off_invoice(account: str, invoice: str) -> answers.Invoice:
     api.once(account, decide)
     with suppress(payments.Trouble):
         collect.collect(account, invoice)
-    return bills.invoice(queries.invoice(account, invoice))
+    return _shown(queries.invoice(account, invoice))
+
+
+def _shown(bill: Invoice) -> answers.Invoice:
+    return bills.invoice(bill, links.pay_page(api, bill))
 
 
 handler = entry_point(api)

@@ -9,7 +9,7 @@ from shared.domain.cancellation import Cancellation
 from shared.domain.errors import Forbidden, Invalid
 from shared.domain.periods import local_day
 from shared.domain.subscription import Book, Status
-from shared.edge import bills, upkeep, views
+from shared.edge import bills, links, upkeep, views
 from shared.edge.api import Api, Decision, entry_point
 from shared.edge.permissions import STAFF
 from shared.edge.schemas import Cancel, PreviewCancel
@@ -31,7 +31,8 @@ def list_subscriptions(account: str) -> answers.Page[answers.ListedSubscription]
 @api.serve("GET /v1/accounts/{account}/subscriptions/{subscription}")
 def get_subscription(account: str, subscription: str) -> answers.Subscription:
     """R5: billing details of one subscription."""
-    return views.subscription(queries.book(account, subscription))
+    book = queries.book(account, subscription)
+    return views.subscription(book, links.update_page(api, book.subscription))
 
 
 @api.serve("POST /v1/accounts/{account}/subscriptions/{subscription}/cancel/preview")

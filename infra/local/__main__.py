@@ -59,7 +59,8 @@ def run(port: int, story: Path) -> None:
     click.echo(f"\nProrata is running. Its calendar stands at {simulation.cloud.now:%Y-%m-%dT%H:%M:%SZ}.\n")
     click.echo(f"  API        {address}/v1")
     click.echo(f"  Account    {account}, subscription {subscription}")
-    click.echo(f"  Token      {token}\n")
+    click.echo(f"  Token      {token}")
+    click.echo(f"  Pay page   {_pay_page(simulation, address)}\n")
     click.echo("Try it from another terminal:\n")
     click.echo(f"  export API={address} TOKEN={token} SUB={subscription}\n")
     click.echo("and then the three lines of the README; what they bring about is told here.")
@@ -127,6 +128,20 @@ def openapi() -> None:
 
     description.write()
     click.echo(f"Wrote {', '.join(str(file.relative_to(description.ROOT)) for file in description.FILES)}.")
+
+
+def _pay_page(simulation: Simulation, address: str) -> str:
+    """Where something can be paid that somebody owes."""
+    from shared.edge import links
+    from shared.store import queries
+
+    owed = (
+        bill for account in simulation.story.accounts for bill in queries.unsettled_invoices(account) if bill.payable
+    )
+    bill = next(owed, None)
+    if bill is None:
+        return "nobody owes anything"
+    return address + links.path(links.Link(links.Kind.INVOICE, bill.account_id, bill.id))
 
 
 def _simulation(story: Path, tell: Any) -> Simulation:

@@ -37,6 +37,13 @@ STRIPE_KEY = "sk_test_local"
 WEBHOOK_SECRET = "whsec_local"  # noqa: S105 - it signs what this process sends to itself
 TOLD = ("payment_intent.*", "setup_intent.*", "payment_method.*", "refund.*", "charge.dispute.*")
 """The types of Stripe's events that the webhook is told of, as a seller enables them for its address."""
+PUBLISHABLE_KEY = "pk_test_local"
+SECRETS = {
+    "StripeKeyParameter": STRIPE_KEY,
+    "StripeWebhookSecretsParameter": WEBHOOK_SECRET,
+    "LinkKeysParameter": "the-key-of-links-on-this-machine",
+}
+"""What lies in SSM, by the parameter of the template that says where."""
 _LATE = timedelta(minutes=10)
 
 
@@ -268,6 +275,8 @@ _template = cache(template.read)
 
 _ENVIRONMENT = {
     "TABLE_NAME": template.TABLE_NAME,
+    "STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
+    "STRIPE_JS": "/_local/stripe.js",
     "WORKER_THREADS": "1",  # one worker, so that the same story gives the same output
     "POWERTOOLS_LOG_LEVEL": os.environ.get("POWERTOOLS_LOG_LEVEL", "CRITICAL"),
     "POWERTOOLS_METRICS_DISABLED": "true",
@@ -294,7 +303,7 @@ _MOMENT = timedelta(microseconds=1)
 def _parameter(request: AWSPreparedRequest) -> AWSResponse:
     """A secret out of SSM's Parameter Store."""
     name = json.loads(request.body)["Name"]
-    value = WEBHOOK_SECRET if "webhook" in name else STRIPE_KEY
+    value = next(secret for parameter, secret in SECRETS.items() if _template().parameters[parameter] == name)
     return aws.response(200, {"Parameter": {"Name": name, "Type": "SecureString", "Value": value}})
 
 

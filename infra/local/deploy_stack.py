@@ -24,7 +24,7 @@ import boto3
 from botocore.config import Config
 
 from infra.local import template
-from infra.local.cloud import STRIPE_KEY, WEBHOOK_SECRET
+from infra.local.cloud import SECRETS
 from infra.local.deploy_template import BUCKET, Document, expand, of_type
 from infra.local.invocations import Reply
 
@@ -61,7 +61,7 @@ def deploy(address: str, packages: Path, parameters: Mapping[str, str]) -> Stack
         if folder.is_dir():
             s3.put_object(Bucket=BUCKET, Key=f"{folder.name}.zip", Body=_zipped(folder))
     document = expand(template.load(packages / "template.yaml"))
-    for name, secret in (("StripeKeyParameter", STRIPE_KEY), ("StripeWebhookSecretsParameter", WEBHOOK_SECRET)):
+    for name, secret in SECRETS.items():
         parameter = document["Parameters"][name]["Default"]
         _client(address, "ssm").put_parameter(Name=parameter, Value=secret, Type="SecureString")
     return Stack(address, _for_this_machine(document), parameters)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from typing import Any
+from urllib.parse import urlsplit
 
 from infra.local.catalog_file import CatalogFile
 from infra.local.cloud import STRIPE_KEY
@@ -56,6 +57,7 @@ class Story:
             self.buy_a_seat,
             self.look_at_everything,
             self.give_back,
+            self.open_pages,
             self.hear_stripe,
             self.go_back_a_month,
             self.bill,
@@ -150,6 +152,24 @@ class Story:
         made = self._staff("POST", path, {"amount": {"amount": "100.00", "currency": "USD"}})
         _same((made["status"], made["credit_note"]["number"]), ("succeeded", f"{invoice['id']}-C01"))
         _same(self._customer("globex", "GET", f"invoices/{invoice['id']}/refunds")["items"], [made])
+
+    def open_pages(self) -> None:
+        """A customer without a card is sent to the pay page, pays there, and sees it; the update page opens too."""
+        self._staff("PUT", "/v1/accounts/initech", {"seller": "us"})
+        body = {"items": [{"price": "sales-seat", "quantity": 1}]}
+        opened = self._customer("initech", "POST", "checkout", body)["payment"]
+        _same(urlsplit(opened["pay_page"]).scheme, "https")
+        address = urlsplit(opened["pay_page"]).path
+        _contains(_expect(self.stack.call("GET", address), 200).body, "100.00 USD to pay.")
+        begun = _expect(self.stack.call("POST", address, headers={"Idempotency-Key": "a-page"}), 200).json
+        _same(begun["client_secret"], opened["client_secret"])
+        self.stripe.pay(begun["client_secret"].partition("_secret")[0], "pm_card_visa")
+        _contains(_expect(self.stack.call("GET", address), 200).body, "Paid on ")
+        _expect(self.stack.call("GET", f"{address}x"), 404)
+        [started] = self._customer("initech", "GET", "subscriptions")["items"]
+        shown = self._customer("initech", "GET", f"subscriptions/{started['id']}")
+        update_page = self.stack.call("GET", urlsplit(shown["update_page"]).path)
+        _contains(_expect(update_page, 200).body, "Charged at present: Visa ending in 4242.")
 
     def hear_stripe(self) -> None:
         """Stripe's messages are taken and a forged one is not; by now every route has answered."""
@@ -297,6 +317,11 @@ def _expect(reply: Reply, *statuses: int) -> Reply:
     if reply.status not in statuses:
         raise Failed(f"It was answered {reply.status}: {reply.body[:500]}")
     return reply
+
+
+def _contains(text: str, expected: str) -> None:
+    if expected not in text:
+        raise Failed(f"{expected!r} is not in {text[:500]}")
 
 
 def _same(found: Any, expected: Any) -> None:

@@ -11,6 +11,9 @@ from urllib.parse import parse_qsl
 from infra.local import template
 from infra.local.queues import Message
 
+DOMAIN = "api.prorata.example"
+"""What the API of the local run calls itself."""
+
 
 class Reply(NamedTuple):
     """What a caller of the HTTP API gets."""
@@ -70,6 +73,7 @@ def http_event(route: template.Route, call: Call, parts: Mapping[str, str], now:
         "headers": {name.lower(): value for name, value in call.headers.items()},
         "requestContext": {
             "accountId": "000000000000",
+            "domainName": DOMAIN,
             "stage": "$default",
             "timeEpoch": int(now.timestamp() * 1000),
             "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000"),

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from aws_lambda_powertools.event_handler import Response
 
 from infra.local import template
 from infra.local.cloud import Cloud
@@ -74,7 +75,8 @@ def document() -> dict[str, Any]:
     """The whole description, OpenAPI 3.1."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     served = sorted(_served(), key=lambda each: each.route.split(" ")[::-1])
-    shapes = [shape for each in served for shape in (each.body, each.answer) if shape] + [answers.Problem]
+    told = [shape for each in served for shape in (each.body, each.answer) if shape not in (None, Response[str])]
+    shapes = [*told, answers.Problem]
     references, components = msgspec.json.schema_components(shapes, ref_template=_REF)
     reference = dict(zip(map(repr, shapes), references, strict=True))
     examples = _examples()
@@ -127,7 +129,7 @@ def _operation(each: Served, reference: dict[str, Any], example: tuple[Any, Any]
     if each.route in UNSIGNED:
         operation["security"] = []
         operation["parameters"] += _SIGNATURE if each.route == _WEBHOOK else []
-    elif method == "POST" and not path.endswith("/preview"):
+    if method == "POST" and not path.endswith("/preview") and each.route != _WEBHOOK:
         operation["parameters"].append(_KEY)
     body = _EVENT if each.route == _WEBHOOK else reference.get(repr(each.body))
     if body:
@@ -135,6 +137,12 @@ def _operation(each: Served, reference: dict[str, Any], example: tuple[Any, Any]
         if example:
             content["example"] = example[0]
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+    if each.answer == Response[str]:
+        operation["responses"] = {
+            str(each.status): _page("A page."),
+            "default": _page("A page that says what is wrong."),
+        }
+        return operation
     answer: dict[str, Any] = {"schema": reference[repr(each.answer)]} if each.answer else {}
     if example:
         answer["example"] = example[1]
@@ -147,6 +155,10 @@ def _operation(each: Served, reference: dict[str, Any], example: tuple[Any, Any]
         "default": {"description": "Refused: see `code` and `detail`.", "content": problem},
     }
     return operation
+
+
+def _page(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"text/html": {"schema": {"type": "string"}}}}
 
 
 def _plain(docstring: str) -> str:
@@ -162,6 +174,7 @@ def _in_path(name: str) -> dict[str, Any]:
 _QUERY: dict[str, dict[str, Any]] = {
     "limit": {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100}},
     "cursor": {"name": "cursor", "in": "query", "schema": {"type": "string"}},
+    "setup_intent": {"name": "setup_intent", "in": "query", "schema": {"type": "string"}},
     "status": {"name": "status", "in": "query", "schema": {"type": "string", "default": "active"}},
 }
 _KEY = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
@@ -10,7 +11,7 @@ from typing import Any
 
 from joserfc.jwk import OctKey
 
-from infra.local import tokens
+from infra.local import element, tokens
 from infra.local.cloud import Cloud
 from infra.local.invocations import Call, Reply, refusal
 
@@ -37,6 +38,10 @@ def serve(cloud: Cloud, key: OctKey, port: int) -> ThreadingHTTPServer:
                 if self.path == "/_local/clock":
                     self._send(_clock(cloud, self.command, body))
                     return
+                if self.path.startswith("/_local/"):
+                    self._send(element.answer(cloud.stripe, self.command, self.path, body))
+                    cloud.settle()
+                    return
                 claims = tokens.read(self.headers.get("Authorization"), key)
                 self._send(cloud.request(Call(self.command, self.path, body, dict(self.headers), claims)))
                 cloud.settle()
@@ -55,7 +60,9 @@ def serve(cloud: Cloud, key: OctKey, port: int) -> ThreadingHTTPServer:
         def log_message(self, *_: Any) -> None:
             """Say nothing: what happens is told by its events."""
 
-    return ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    os.environ["PUBLIC_URL"] = f"http://127.0.0.1:{server.server_port}"  # the links that it gives out lead to it
+    return server
 
 
 def _clock(cloud: Cloud, method: str, body: str | None) -> Reply:

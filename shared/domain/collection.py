@@ -176,6 +176,19 @@ def retry(invoice: Invoice, payment_method: str | None, now: datetime) -> Change
     return Changes(put=(replace(invoice, attempt=following, due_at=now), past_attempt(invoice, now)))
 
 
+def offer_to_payer(invoice: Invoice, customer: str, now: datetime) -> Changes:
+    """An attempt for its payer to confirm, where there is no PaymentIntent that they could (C3)."""
+    attempt = invoice.attempt
+    if attempt is None:
+        return Changes(put=(freeze(invoice, customer, None, now, on_session=True),))
+    if attempt.payment_intent or attempt.state not in _LEFT:
+        return Changes()
+    following = replace(
+        attempt, n=attempt.n + 1, state=AttemptState.INTENT, t0=now, payment_method=None, on_session=True, look=False
+    )
+    return Changes(put=(replace(invoice, attempt=following, due_at=now), past_attempt(invoice, now)))
+
+
 def leave_to_payer(invoice: Invoice) -> Changes:
     """Nothing happens by itself any more: it stays open until its payer does something."""
     waiting = replace(invoice.live, state=AttemptState.WAITING_FOR_PAYER)

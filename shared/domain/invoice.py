@@ -156,6 +156,11 @@ class Invoice:
         return tuple(named) if self.submitted else ()
 
     @property
+    def payable(self) -> bool:
+        """Whether its payer can pay it: something is owed, and no debit is on its way."""
+        return not (self.settled or self.giving_up or self.status is InvoiceStatus.PROCESSING)
+
+    @property
     def settled(self) -> bool:
         """Whether nothing more will be collected."""
         return self.status in (InvoiceStatus.PAID, InvoiceStatus.UNCOLLECTIBLE, InvoiceStatus.VOID)

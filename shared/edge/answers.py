@@ -171,6 +171,7 @@ class Subscription(ListedSubscription):
     parked: bool
     current_period: Period | None
     payment_methods: list[str]
+    update_page: str | None
     cost: Money
     items: list[SubscriptionItem]
     pending: list[PendingItem]
@@ -255,6 +256,7 @@ class Invoice(TypedDict):
     disputes: list[Dispute]
     next_attempt_at: str | None
     past_due: bool
+    pay_page: str | None
     error: Decline | None
 
 
@@ -302,11 +304,12 @@ class Offer(TypedDict):
 
 
 class Paying(TypedDict):
-    """How far an invoice is paid, and what its payer must do; the client secret is for Stripe's Payment Element."""
+    """How far an invoice is paid, and what its payer must do: on our page, or with the client secret on yours."""
 
     status: str
     action: str | None
     client_secret: str | None
+    pay_page: str | None
     error: Decline | None
 
 
@@ -367,6 +370,12 @@ class Event(TypedDict):
 
     at: str
     type: str
+
+
+class ClientSecret(TypedDict):
+    """What Stripe's Payment Element confirms with."""
+
+    client_secret: str
 
 
 class Received(TypedDict):

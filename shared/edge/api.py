@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -81,13 +82,15 @@ class Served(NamedTuple):
 class Api(APIGatewayHttpResolver):
     """The routes of one function. Each handler may rely on its caller being allowed to call it."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[BillingError, int], Response[str]] | None = None) -> None:
+        """``tell`` writes a refusal and its status for those who cannot read RFC 9457."""
         super().__init__(serializer=lambda answer: msgspec.json.encode(answer).decode())
         self._served: list[tuple[str, int, tuple[str, ...], Callable[..., Any], Any]] = []
-        self.exception_handler(BillingError)(_problem)
-        self.exception_handler([PynamoDBException, BotoCoreError, ClientError])(_unavailable)
-        self.exception_handler(Exception)(_unexpected)
-        self.not_found(_no_route)
+        self._tell = tell or problem
+        self.exception_handler(BillingError)(self._refused)
+        self.exception_handler([PynamoDBException, BotoCoreError, ClientError])(self._unavailable)
+        self.exception_handler(Exception)(self._unexpected)
+        self.not_found(self._no_route)
 
     def serve(
         self, route: str, *, status: int = 200, query: tuple[str, ...] = ()
@@ -108,7 +111,8 @@ class Api(APIGatewayHttpResolver):
                 self._check(needs, parts)
                 if schema:
                     parts["body"] = self.body(schema)
-                return handle(**parts), status
+                answer = handle(**parts)
+                return answer if isinstance(answer, Response) else (answer, status)
 
             self.route(re.sub(r"{(\w+)}", r"<\1>", path), method)(guarded)
             self._served.append((route, status, query, handle, schema))
@@ -129,6 +133,11 @@ class Api(APIGatewayHttpResolver):
         """
         epoch = self.current_event["requestContext"]["timeEpoch"]
         return datetime.fromtimestamp(epoch / 1000 if epoch > 10**11 else epoch, UTC)
+
+    @property
+    def address(self) -> str:
+        """Where the API is, as people outside write it."""
+        return os.environ.get("PUBLIC_URL") or f"https://{self.current_event['requestContext']['domainName']}"
 
     def body(self, schema: type[T]) -> T:
         """The body of the request, checked against ``schema``; no body is an empty one."""
@@ -168,7 +177,7 @@ class Api(APIGatewayHttpResolver):
 
     def request_id(self, prefix: str, scope: str) -> str:
         """An id for what this request makes: the same however often the request is decided."""
-        seed = f"{scope}/{self._key()}/{self.now.isoformat()}"
+        seed = f"{scope}/{self.key()}/{self.now.isoformat()}"
         return f"{prefix}_{hashlib.sha256(seed.encode()).hexdigest()[:16]}"
 
     def once(self, scope: str, decide: Callable[[], Decision[T]]) -> T:
@@ -176,7 +185,7 @@ class Api(APIGatewayHttpResolver):
 
         A POST must bear a key. Whoever loses a race decides again on what is there then.
         """
-        key = self._key() if self.current_event.http_method == "POST" else self._header("idempotency-key")
+        key = self.key() if self.current_event.http_method == "POST" else self._header("idempotency-key")
         for attempt in range(ATTEMPTS):
             if attempt:
                 clock.pause(attempt - 1)
@@ -202,7 +211,8 @@ class Api(APIGatewayHttpResolver):
         request = f"{event.http_method} {event.path}\n{self.text}"
         return hashlib.sha256(request.encode()).hexdigest()
 
-    def _key(self) -> str:
+    def key(self) -> str:
+        """The Idempotency-Key, which every POST bears."""
         key = self._header("idempotency-key")
         if not key:
             raise Invalid("The Idempotency-Key header is missing.", code="idempotency_key_missing")
@@ -221,11 +231,11 @@ class Api(APIGatewayHttpResolver):
 
     def _check(self, needs: str | None, parts: dict[str, str]) -> None:
         """Whether the caller may: the account comes from the token, unless the seller's staff asks."""
+        if needs is None:
+            return
         for part in parts.values():
             if not _ID.fullmatch(part):
                 raise NotFound(f"There is no {part[:80]!r}.")
-        if needs is None:
-            return
         claims = self.current_event["requestContext"]["authorizer"]["jwt"]["claims"]
         permissions = frozenset(str(claims.get("permissions", "")).split())
         account = parts.get("account")
@@ -233,6 +243,26 @@ class Api(APIGatewayHttpResolver):
             raise Forbidden("This account is not yours.", code="foreign_account")
         if not allowed(needs, permissions):
             raise Forbidden(f"This needs the permission {needs}.", code="permission_missing")
+
+    def _refused(self, error: BillingError) -> Response[str]:
+        status = next((status for family, status in STATUS.items() if isinstance(error, family)), 500)
+        logger.info("refused", code=error.code, status=status)
+        told = self._tell(error, status)
+        if isinstance(error, (table.Stale, Unavailable)):
+            told.headers["Retry-After"] = "1"
+        return told
+
+    def _unavailable(self, error: Exception) -> Response[str]:
+        logger.error("unavailable", error=type(error).__name__, reason=str(error)[:300])
+        return self._refused(Unavailable("This cannot be done right now. Please send the same request again."))
+
+    def _unexpected(self, error: Exception) -> Response[str]:
+        logger.exception("unexpected", error=type(error).__name__)
+        sentence = "Something went wrong on our side. Please send the same request again."
+        return self._refused(BillingError(sentence, code="internal_error"))
+
+    def _no_route(self, _: Exception) -> Response[str]:
+        return self._refused(NotFound("There is nothing at this address."))
 
 
 def entry_point(api: Api) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
@@ -246,10 +276,8 @@ def entry_point(api: Api) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
     return handler
 
 
-def _problem(error: BillingError) -> Response[str]:
+def problem(error: BillingError, status: int) -> Response[str]:
     """A refusal as RFC 9457 has it: a stable code for programs, a sentence for people."""
-    status = next((status for family, status in STATUS.items() if isinstance(error, family)), 500)
-    logger.info("refused", code=error.code, status=status)
     body: dict[str, Any] = {
         "type": f"/problems/{error.code}",
         "title": error.code.replace("_", " ").capitalize(),
@@ -259,20 +287,4 @@ def _problem(error: BillingError) -> Response[str]:
     }
     if error.path:
         body["pointer"] = "/" + "/".join(error.path)
-    headers: Any = {"Retry-After": "1"} if isinstance(error, (table.Stale, Unavailable)) else {}
-    return Response(status, "application/problem+json", json.dumps(body, ensure_ascii=False), headers)
-
-
-def _unavailable(error: Exception) -> Response[str]:
-    logger.error("unavailable", error=type(error).__name__, reason=str(error)[:300])
-    return _problem(Unavailable("This cannot be done right now. Please send the same request again."))
-
-
-def _unexpected(error: Exception) -> Response[str]:
-    logger.exception("unexpected", error=type(error).__name__)
-    sentence = "Something went wrong on our side. Please send the same request again."
-    return _problem(BillingError(sentence, code="internal_error"))
-
-
-def _no_route(_: Exception) -> Response[str]:
-    return _problem(NotFound("There is nothing at this address."))
+    return Response(status, "application/problem+json", json.dumps(body, ensure_ascii=False))

@@ -27,19 +27,21 @@ def offer(made: Offer) -> answers.Offer:
     }
 
 
-def checkout(entity: Checkout, bill: Invoice | None, client_secret: str | None) -> answers.Checkout:
+def checkout(
+    entity: Checkout, bill: Invoice | None, client_secret: str | None = None, pay_page: str | None = None
+) -> answers.Checkout:
     """A checkout as it stands, and what its payer must do next, if anything."""
     return {
         "id": entity.id,
         "status": entity.status.value,
         "expires_at": instant(entity.expires_at) if entity.due_at else None,
         "subscriptions": [_starting(each) for each in entity.subscriptions],
-        "invoice": invoice(bill) if bill else None,
-        "payment": _paying(bill, client_secret) if bill else None,
+        "invoice": invoice(bill, pay_page) if bill else None,
+        "payment": _paying(bill, client_secret, pay_page) if bill else None,
     }
 
 
-def invoice(entity: Invoice) -> answers.Invoice:
+def invoice(entity: Invoice, pay_page: str | None = None) -> answers.Invoice:
     """An invoice with its lines and how far it is paid."""
     return {
         "id": entity.id,
@@ -57,13 +59,14 @@ def invoice(entity: Invoice) -> answers.Invoice:
         "disputes": [_dispute(each) for each in entity.disputes],
         "next_attempt_at": instant(entity.due_at) if entity.due_at else None,
         "past_due": entity.past_due,
+        "pay_page": pay_page,
         "error": _error(entity),
     }
 
 
-def paying_invoice(entity: Invoice, client_secret: str | None) -> answers.PayingInvoice:
+def paying_invoice(entity: Invoice, client_secret: str | None, pay_page: str | None) -> answers.PayingInvoice:
     """An invoice that somebody asked to be charged now, and what its payer must do next, if anything."""
-    return {**invoice(entity), "payment": _paying(entity, client_secret)}
+    return {**invoice(entity, pay_page), "payment": _paying(entity, client_secret, pay_page)}
 
 
 def refund(note: CreditNote, payout: Refund) -> answers.Refund:
@@ -134,9 +137,14 @@ def _dispute(it: Dispute) -> answers.Dispute:
     return {"id": it.id, "status": it.status, "amount": money(it.amount)}
 
 
-def _paying(bill: Invoice, client_secret: str | None) -> answers.Paying:
-    action = bill.attempt.action if bill.attempt else None
-    return {"status": bill.status.value, "action": action, "client_secret": client_secret, "error": _error(bill)}
+def _paying(bill: Invoice, client_secret: str | None, pay_page: str | None) -> answers.Paying:
+    return {
+        "status": bill.status.value,
+        "action": bill.attempt.action if bill.attempt else None,
+        "client_secret": client_secret,
+        "pay_page": pay_page,
+        "error": _error(bill),
+    }
 
 
 def _error(bill: Invoice) -> answers.Decline | None:

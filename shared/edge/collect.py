@@ -12,7 +12,7 @@ from shared.domain.account import Account, Dunning, PaymentMethod
 from shared.domain.changes import Changes
 from shared.domain.checkout import CheckoutStatus
 from shared.domain.collection import Step
-from shared.domain.invoice import AttemptState, GiveUp, Invoice, InvoiceStatus
+from shared.domain.invoice import GiveUp, Invoice, InvoiceStatus
 from shared.domain.outcome import Payment
 from shared.domain.periods import local_day
 from shared.domain.subscription import Book, Status
@@ -48,13 +48,25 @@ def collect(account_id: str, invoice_id: str) -> Invoice:
 def client_secret(invoice: Invoice) -> str | None:
     """What the payer confirms the invoice's one PaymentIntent with, while there is something to confirm (C3)."""
     attempt = invoice.attempt
-    if invoice.settled or invoice.giving_up or attempt is None or attempt.payment_intent is None:
-        return None
-    if attempt.state is AttemptState.PROCESSING:
+    if not invoice.payable or attempt is None or attempt.payment_intent is None:
         return None
     with suppress(payments.Trouble):
         return payments.get(attempt.payment_intent).client_secret
     return None
+
+
+def offer(account_id: str, invoice_id: str) -> Invoice:
+    """An invoice that its payer wants to pay, with the PaymentIntent to confirm if there is anything to pay."""
+    invoice = queries.invoice(account_id, invoice_id)
+    if not invoice.payable or (invoice.attempt and invoice.attempt.payment_intent):
+        return invoice
+    buyer = customer_of(queries.account(account_id))
+    assert buyer.customer
+    changes = collection.offer_to_payer(invoice, buyer.customer, clock.now())
+    with suppress(table.Stale):  # somebody else did the same, or it is being collected just now
+        if changes.put:
+            _commit(changes)
+    return collect(account_id, invoice_id)
 
 
 def method_for(invoice: Invoice, account: Account) -> str | None:

@@ -39,8 +39,13 @@ PERMISSIONS: dict[str, str] = {
     "POST /v1/accounts/{account}/invoices/{invoice}/refunds": STAFF,
 }
 
-UNSIGNED = frozenset({"GET /v1/openapi.json", "POST /v1/stripe/webhook"})
-"""Routes without a token: the API's description says nothing of anybody, and Stripe signs what it sends."""
+UNSIGNED = frozenset({
+    "GET /v1/openapi.json",
+    "GET /v1/pay/{token}",
+    "POST /v1/pay/{token}",
+    "POST /v1/stripe/webhook",
+})  # fmt: skip
+"""Routes without a JWT: the API's description says nothing of anybody, we sign the links and Stripe what it sends."""
 
 
 def allowed(needed: str, permissions: frozenset[str]) -> bool:

@@ -114,7 +114,7 @@ def catalog(entity: Catalog) -> answers.Catalog:
     }
 
 
-def subscription(book: Book) -> answers.Subscription:
+def subscription(book: Book, update_page: str | None = None) -> answers.Subscription:
     """R5: billing details: commitment, auto-renewal, cost, frequency, and what waits for the next invoice."""
     it = book.subscription
     fixed = it.payments is not None
@@ -128,6 +128,7 @@ def subscription(book: Book) -> answers.Subscription:
         "parked": it.parked,
         "current_period": period(it.period) if it.status is not Status.SCHEDULED else None,
         "payment_methods": list(it.payment_methods),
+        "update_page": update_page,
         "cost": money(it.fee),
         "items": [item(each) for each in it.items],
         "pending": [

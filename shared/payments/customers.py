@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import stripe
@@ -19,6 +19,8 @@ class Setup(NamedTuple):
     status: str
     client_secret: str
     payment_method: str | None
+    account_id: str
+    created: datetime
 
     @property
     def saved(self) -> str | None:
@@ -54,7 +56,7 @@ class Consent(NamedTuple):
 
 
 def save_method(
-    account: Account, method: PaymentMethod | None, types: tuple[str, ...], consent: Consent, key: str
+    account: Account, method: PaymentMethod | None, types: tuple[str, ...], consent: Consent | None, key: str
 ) -> Setup:
     """Save a way to pay of one of these types: at once if it is named, else by the payer with the client secret."""
     params: Any = {
@@ -65,7 +67,7 @@ def save_method(
     }
     if method:
         params |= {"payment_method": method.id, "confirm": True}
-    if method and method.type != "card":
+    if method and consent and method.type != "card":
         acceptance = {"type": "online", "online": consent._asdict()}
         params["mandate_data"] = {"customer_acceptance": acceptance}
         key = f"{key}:{consent.ip_address}"  # the same key is for the same parameters
@@ -94,4 +96,6 @@ def method(account_id: str, method_id: str, saved_at: datetime) -> PaymentMethod
 
 
 def _setup(made: Any) -> Setup:
-    return Setup(made.id, made.status, made.client_secret, made.payment_method)
+    account_id = made.to_dict()["metadata"].get("account", "")
+    created = datetime.fromtimestamp(made.created, UTC)
+    return Setup(made.id, made.status, made.client_secret, made.payment_method, account_id, created)

@@ -40,12 +40,17 @@ def packed(folder, *settings):
 # ---- a function
 
 SOURCES = {str(path.relative_to(ROOT)) for path in DEPLOYED}
+BESIDE = {"shared/edge/openapi.json"} | {
+    str(path.relative_to(ROOT))
+    for path in (ROOT / "shared/pages").iterdir()
+    if path.suffix in (".html", ".css", ".js")
+}
 
 
 def test_a_package_holds_the_code_and_nothing_else(tmp_path):
     files, said = packed(tmp_path, "LAMBDA_PYTHON=")
     assert LEFT_OUT in said
-    assert files.keys() == SOURCES | {"shared/edge/openapi.json"}
+    assert files.keys() == SOURCES | BESIDE
 
 
 def test_a_package_holds_byte_code_for_the_python_of_the_template(tmp_path):
@@ -54,7 +59,7 @@ def test_a_package_holds_byte_code_for_the_python_of_the_template(tmp_path):
     if LEFT_OUT in said:
         tag, (files, _) = sys.implementation.cache_tag, packed(tmp_path, f"LAMBDA_PYTHON={sys.executable}")
     compiled = {name: path.read_bytes() for name, path in files.items() if name.endswith(".pyc")}
-    assert files.keys() - compiled.keys() == SOURCES | {"shared/edge/openapi.json"}
+    assert files.keys() - compiled.keys() == SOURCES | BESIDE
     assert compiled.keys() == {cached(source, tag) for source in SOURCES}
     for source in SOURCES:
         code = compiled[cached(source, tag)]

@@ -47,8 +47,9 @@ def test_every_file_of_functions_is_deployed():
     assert files <= {function.handler.split(".")[1] for function in PRORATA.functions.values()}
 
 
-def test_every_route_needs_a_token_but_the_description_and_the_webhook():
-    assert [route.path for route in PRORATA.routes if not route.needs_token] == ["/v1/openapi.json", WEBHOOK]
+def test_every_route_needs_a_token_but_the_description_the_pages_and_the_webhook():
+    paths = [route.path for route in PRORATA.routes if not route.needs_token]
+    assert paths == ["/v1/openapi.json", "/v1/pay/{token}", "/v1/pay/{token}", WEBHOOK]
 
 
 def test_routes_are_named_once_and_one_by_one():

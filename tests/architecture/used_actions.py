@@ -3,8 +3,10 @@
 import json
 from collections import defaultdict
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -12,13 +14,16 @@ from aws_lambda_powertools.utilities.parameters.base import DEFAULT_PROVIDERS
 
 from infra.local import aws
 from infra.local.cloud import Cloud
-from infra.local.invocations import Context
+from infra.local.invocations import Call, Context
 from infra.local.simulate import STAFF, Simulation
 from infra.local.story import StoryFile
 from infra.local.template import TABLE_NAME
 from shared import payments
+from shared.domain.changes import Changes
+from shared.edge import links
+from shared.edge.links import Kind, Link
 from shared.edge.relay import ENOUGH_MILLISECONDS
-from shared.store import queries
+from shared.store import queries, table
 from tests.scenarios.test_restore import put_back
 from tests.world import World
 
@@ -36,6 +41,7 @@ def used_actions():
                 continue
             Simulation(StoryFile(story), lambda _: None).play()
         requests()
+        pages()
         mishaps()
         reconciliations()
     return used
@@ -107,6 +113,7 @@ def requests():
         "subscription": subscription,
         "checkout": bought["id"],
         "invoice": bought["invoice"]["id"],
+        "token": links.write(Link(Kind.INVOICE, "acme", bought["invoice"]["id"])),
         "type": "sales",
     }
     for route in world.cloud.template.routes:
@@ -127,6 +134,27 @@ def requests():
     opened = world.call("POST", "/accounts/acme/payment-method", {}).json
     world.cloud.stripe.save(opened["setup_intent"], "pm_card_mastercard")  # the payer does, and a webhook tells
     world.cloud.settle()
+
+
+def pages():
+    """What payers do on our pages: an invoice that was never tried is paid, and another way to pay is saved."""
+    world = World().sells()
+    subscription = world.subscribed()
+    unsaved = replace(queries.book("acme", subscription).subscription, payment_method=None)
+    table.commit(Changes(put=(unsaved,)), world.cloud.now)
+    world.on("2026-02-26T12:00:00Z")
+    account, key = "/accounts/acme", {"Idempotency-Key": "a page"}
+    listed = world.call("GET", f"{account}/invoices").json["items"]
+    update_page = world.call("GET", f"{account}/subscriptions/{subscription}").json["update_page"]
+    secrets = []
+    for address in (listed[-1]["pay_page"], update_page):
+        begun = world.cloud.request(Call("POST", urlsplit(address).path, None, key, None))
+        secrets.append(begun.json["client_secret"].partition("_secret")[0])
+    world.cloud.stripe.pay(secrets[0], "pm_card_visa")
+    world.cloud.stripe.save(secrets[1], "pm_card_mastercard")
+    for address in (listed[-1]["pay_page"], f"{update_page}?setup_intent={secrets[1]}"):
+        parts = urlsplit(address)
+        assert world.cloud.request(Call("GET", f"{parts.path}?{parts.query}", None, {}, None)).status == 200
 
 
 def mishaps():

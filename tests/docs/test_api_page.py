@@ -12,7 +12,12 @@ PAGE = (ROOT / "docs" / "api.md").read_text()
 def test_every_route_stands_on_the_page_with_what_it_needs():
     rows = re.findall(r"^\| `(\w+ \S+)` \| .+ \| (.+) \|$", PAGE, re.MULTILINE)
     shown = {route.replace(" ", " /v1", 1): needs for route, needs in rows}
-    unsigned = {"GET /v1/openapi.json": "nothing", "POST /v1/stripe/webhook": "Stripe's signature"}
+    unsigned = {
+        "GET /v1/openapi.json": "nothing",
+        "GET /v1/pay/{token}": "our signature",
+        "POST /v1/pay/{token}": "our signature",
+        "POST /v1/stripe/webhook": "Stripe's signature",
+    }
     assert set(unsigned) == UNSIGNED
     assert shown == PERMISSIONS | unsigned
 

@@ -27,7 +27,8 @@ def running():
             if "Stop with Ctrl-C" in line:
                 break
         exported = re.search(r"export (.+)", said)[1]
-        yield dict(pair.split("=", 1) for pair in shlex.split(exported))
+        named = re.search(r"Pay page +(\S+)", said)[1]
+        yield dict(pair.split("=", 1) for pair in shlex.split(exported)) | {"PAY_PAGE": named}
         process.terminate()
 
 
@@ -78,6 +79,11 @@ def test_the_three_curl_lines_buy_a_seat_and_show_its_paid_invoice(running, monk
     ]
 
 
+def test_the_pay_page_that_the_terminal_names_can_be_opened(running):
+    with urllib.request.urlopen(running["PAY_PAGE"]) as reply:
+        assert "300.00 USD to pay. The last payment failed: Your card was declined." in reply.read().decode()
+
+
 def test_the_api_wants_a_token_of_this_machine(running):
     address = f"{running['API']}/v1/accounts/acme/invoices"
     signed = {"Authorization": f"Bearer {running['TOKEN']}"}
@@ -122,5 +128,5 @@ def test_the_story_in_the_readme_is_the_one_in_the_repository():
 def test_what_the_readme_names_is_there():
     for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
-    for page in re.findall(r"\]\(([^)#]+)\)", README):
+    for page in re.findall(r"\]\(([^)#]+)\)", README) + re.findall('src="([^"]+)"', README):
         assert (ROOT / page).exists(), page

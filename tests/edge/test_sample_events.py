@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 from tests.architecture.test_template import PRORATA, ROOT, sample_of
+from tests.edge.html import Page
 from tests.edge.test_webhook import signed
 from tests.world import SEAT, World
 
@@ -22,7 +23,8 @@ def play(world, name, event=None):
         world.cloud.now = datetime.fromtimestamp(event["requestContext"]["timeEpoch"] / 1000, UTC)
     answer = world.cloud.invoke(FUNCTION[name], event)
     if "requestContext" in event:
-        return answer["statusCode"], json.loads(answer["body"])
+        is_page = answer["headers"]["Content-Type"].startswith("text/html")
+        return answer["statusCode"], Page(answer["body"]) if is_page else json.loads(answer["body"])
     return answer
 
 
@@ -73,6 +75,9 @@ def test_the_samples_tell_of_a_subscription_from_its_checkout_to_a_paid_renewal(
     assert [world.invoices(account)[-1]["status"] for account in ("acme", "globex")] == ["open", "paid"]
 
     assert tell("stripe_webhook", as_stripe_has_it(world, sample("stripe_webhook"))) == (200, {"received": True})
+
+    status, page = tell("pay")
+    assert (status, page.said("standing"), page.form) == (200, "Paid on 25 February 2026. Thank you.", None)
 
     status, invoice = tell("invoices")
     assert (status, invoice["status"], invoice["total"]["amount"]) == (200, "paid", "296.13")
