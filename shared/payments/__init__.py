@@ -2,7 +2,7 @@
 
 from shared.payments.customers import Consent, Setup, find_customer, make_customer, method, save_method, setup
 from shared.payments.intents import cancel, confirm, create, get, look, payment_of
-from shared.payments.line import API_VERSION, NoAnswer, Refused, Trouble, Unclear, connect, forget
+from shared.payments.line import API_VERSION, NoAnswer, Refused, Throttled, Trouble, Unclear, connect, forget
 from shared.payments.webhooks import Webhook, webhook
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "NoAnswer",
     "Refused",
     "Setup",
+    "Throttled",
     "Trouble",
     "Unclear",
     "Webhook",
