@@ -19,7 +19,7 @@ from shared.edge import clock
 
 T = TypeVar("T")
 MADE_UP = timedelta(seconds=1)
-"""So much of what a worker missed is made up for: it waits for its last answers before it gets the next batch."""
+"""A worker waits for its last answers before it gets the next batch: so long a wait is made up for, no longer one."""
 WORKED_OFF = timedelta(seconds=800)
 """A sweep queues what is done within that time; the next one comes after 900 s."""
 TRIES, QUICK_TRIES = 4, 2
@@ -47,7 +47,8 @@ class Turns:
         """Wait until the next charge may begin."""
         step = timedelta(seconds=int(os.environ["CHARGE_WORKERS"]) / per_second())
         now = clock.now()
-        begin = min(max(self._next, now - MADE_UP), now + step)  # never longer, even if the clock was set back
+        late = now - self._next > MADE_UP
+        begin = now if late else min(self._next, now + step)  # never longer, even if the clock was set back
         self._next = begin + step
         if begin > now:
             clock.sleep((begin - now).total_seconds())
