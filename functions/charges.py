@@ -6,24 +6,30 @@ from collections.abc import Callable
 from typing import Any
 
 from shared import payments
-from shared.edge import collect, jobs, refunds
+from shared.edge import collect, jobs, pace, refunds
 from shared.edge.jobs import Job
 from shared.edge.telemetry import logger, metrics
+
+turns = pace.Turns()
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
 def sweep(_event: dict[str, Any], _context: Any) -> int:
     """Queue everything that is due by now: new invoices, retries, payments and refunds to ask after."""
-    return jobs.sweep("collection", "CHARGE_QUEUE_URL")
+    return jobs.sweep("collection", "CHARGE_QUEUE_URL", pace.per_sweep())
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
 def work(event: dict[str, Any], context: Any) -> Any:
-    """See to each, many at once; only the failed ones come back."""
+    """See to each, many at once and each at its turn; only the failed ones come back."""
     payments.connect()
-    return jobs.work(event, context, _collect, _give_up)
+    return jobs.work(event, context, _patiently, _give_up, turns.take)
+
+
+def _patiently(job: Job) -> None:
+    pace.patiently(lambda: _collect(job), pace.TRIES)
 
 
 def _collect(job: Job) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from shared import payments
@@ -148,8 +148,7 @@ def _standing(account: str, checkout_id: str, *, drive: bool) -> answers.Checkou
     if found.invoice_id is None:
         return bills.checkout(found, None)
     if drive and found.due_at:
-        with suppress(payments.Trouble):  # what became of it is not known yet: the timer brings it up again
-            collect.collect(account, found.invoice_id)
+        collect.collect_now(account, found.invoice_id)
         found = queries.checkout(account, checkout_id)
     assert found.invoice_id
     bill = queries.invoice(account, found.invoice_id)

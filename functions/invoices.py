@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from shared import payments
@@ -51,8 +50,7 @@ def pay_invoice(account: str, invoice: str) -> answers.PayingInvoice:
 
     # The stored answer is the id: a replay shows the invoice as it stands then (DESIGN 6).
     api.once(account, decide)
-    with suppress(payments.Trouble):  # what became of it is not known yet: the timer brings it up again
-        collect.collect(account, invoice)
+    collect.collect_now(account, invoice)
     bill = queries.invoice(account, invoice)
     return bills.paying_invoice(bill, collect.client_secret(bill), links.pay_page(api, bill))
 
@@ -69,8 +67,7 @@ def write_off_invoice(account: str, invoice: str) -> answers.Invoice:
         return Decision(collection.write_off(bill, api.now), {"invoice": invoice})
 
     api.once(account, decide)
-    with suppress(payments.Trouble):
-        collect.collect(account, invoice)
+    collect.collect_now(account, invoice)
     return _shown(queries.invoice(account, invoice))
 
 

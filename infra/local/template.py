@@ -89,7 +89,7 @@ def read(path: Path = TEMPLATE) -> Template:
         if resource["Type"] not in by_type:
             raise ValueError(f"{name}: the local run knows no {resource['Type']}.")
         by_type[resource["Type"]][name] = resource["Properties"]
-    parameters = {name: p["Default"] for name, p in document["Parameters"].items() if "Default" in p}
+    parameters = {name: str(p["Default"]) for name, p in document["Parameters"].items() if "Default" in p}
     [(table_id, table)] = by_type["AWS::DynamoDB::Table"].items()
     [api] = by_type["AWS::Serverless::HttpApi"].values()
     queues = by_type["AWS::SQS::Queue"]

@@ -19,6 +19,6 @@ def now() -> datetime:
     return source()
 
 
-def pause(attempt: int) -> None:
-    """Wait a little before trying again, longer each time and never in step with others."""
-    sleep(random.uniform(0, min(0.02 * 2**attempt, 1.0)))  # noqa: S311 - jitter is no secret
+def pause(attempt: int, first: float = 0.02) -> None:
+    """Wait a little before trying again, longer each time (a second at most) and never in step with others."""
+    sleep(random.uniform(0, min(first * 2**attempt, 1.0)))  # noqa: S311 - jitter is no secret

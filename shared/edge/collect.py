@@ -16,7 +16,7 @@ from shared.domain.invoice import GiveUp, Invoice, InvoiceStatus
 from shared.domain.outcome import Payment
 from shared.domain.periods import local_day
 from shared.domain.subscription import Book, Status
-from shared.edge import clock
+from shared.edge import clock, pace
 from shared.edge.jobs import Job
 from shared.edge.telemetry import record
 from shared.store import queries, table
@@ -43,6 +43,12 @@ def collect(account_id: str, invoice_id: str) -> Invoice:
             break
         invoice = after
     return invoice
+
+
+def collect_now(account_id: str, invoice_id: str) -> None:
+    """The same for somebody who waits. What became of it may not be known yet: the timer brings it up again."""
+    with suppress(payments.Trouble):
+        pace.patiently(lambda: collect(account_id, invoice_id), pace.QUICK_TRIES)
 
 
 def client_secret(invoice: Invoice) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, NamedTuple
@@ -31,10 +32,16 @@ class Job(NamedTuple):
     id: str
 
 
-def sweep(due_kind: str, queue_variable: str) -> int:
-    """Queue a message for everything in the due index that is due now, and say how many."""
-    limit = int(os.environ.get("SWEEP_LIMIT", "16000")) // SHARDS
-    jobs = [{"kind": due.kind, "account": due.account_id, "id": due.id} for due in _due(due_kind, limit)]
+def sweep(due_kind: str, queue_variable: str, most: int | None = None) -> int:
+    """Queue a message for everything in the due index that is due now, and say how many.
+
+    Never more than the workers can do before the next sweep, which finds the rest.
+    """
+    limit = min(int(os.environ["SWEEP_LIMIT"]), most or sys.maxsize)
+    jobs = [
+        {"kind": due.kind, "account": due.account_id, "id": due.id}
+        for due in queries.due(due_kind, clock.now(), limit // SHARDS)
+    ]
     for start in range(0, len(jobs), _BATCH):
         entries = [
             {"Id": str(n), "MessageBody": json.dumps(job)} for n, job in enumerate(jobs[start : start + _BATCH])
@@ -51,8 +58,9 @@ def work(
     context: Any,
     do: Callable[[Job], None],
     give_up: Callable[[Job, Exception], None],
+    wait_for_turn: Callable[[], None] = lambda: None,
 ) -> Any:
-    """Do each message of a batch; only the failed ones come back (``batchItemFailures``).
+    """Do each message of a batch at its turn; only the failed ones come back (``batchItemFailures``).
 
     A message that fails for the last time is handed to ``give_up`` as well, so
     that what it is about does not block the rest until someone looks at it.
@@ -69,7 +77,7 @@ def work(
                 _leave_alone(job, error, give_up)
             raise
 
-    processor = _Pooled(int(os.environ.get("WORKER_THREADS", "1")))
+    processor = _Pooled(int(os.environ.get("WORKER_THREADS", "1")), wait_for_turn)
     return process_partial_response(event, one, processor, context)
 
 
@@ -84,21 +92,27 @@ def _leave_alone(job: Job, error: Exception, give_up: Callable[[Job, Exception],
 class _Pooled(BatchProcessor):
     """Powertools' batch processor, waiting for many answers at once."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, wait_for_turn: Callable[[], None]) -> None:
         super().__init__(EventType.SQS, raise_on_entire_batch_failure=False)
         self.threads = threads
+        self.wait_for_turn = wait_for_turn
 
     def process(self) -> list[Any]:
-        """Each record, in order with one thread, side by side with more."""
+        """Each record at its turn: one after the other with one thread, side by side with more.
+
+        A thread that is free again, with its open connections, takes the next one.
+        """
         if self.threads == 1:
-            return super().process()
+            return [self._process_record(record) for record in self._at_their_turns()]
         queries.connect()
         with ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(self._process_record, self.records))
+            begun = [pool.submit(self._process_record, record) for record in self._at_their_turns()]
+        return [each.result() for each in begun]
 
-
-def _due(kind: str, limit: int) -> list[queries.Due]:
-    return list(queries.due(kind, clock.now(), limit))
+    def _at_their_turns(self) -> Iterator[Any]:
+        for record in self.records:
+            self.wait_for_turn()
+            yield record
 
 
 @cache

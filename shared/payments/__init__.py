@@ -3,7 +3,7 @@
 from shared.payments.customers import Consent, Setup, find_customer, make_customer, method, save_method, setup
 from shared.payments.intents import cancel, confirm, create, get, give_up, look, payment_of
 from shared.payments.ledger import Window, happened, moved
-from shared.payments.line import API_VERSION, NoAnswer, Refused, Trouble, Unclear, connect, forget
+from shared.payments.line import API_VERSION, NoAnswer, Refused, Throttled, Trouble, Unclear, connect, forget
 from shared.payments.refunds import disputes, find_repayment, repay, repayment, repayment_of, repayments
 from shared.payments.webhooks import Webhook, webhook
 
@@ -13,6 +13,7 @@ __all__ = [
     "NoAnswer",
     "Refused",
     "Setup",
+    "Throttled",
     "Trouble",
     "Unclear",
     "Webhook",

@@ -29,6 +29,10 @@ class NoAnswer(Trouble):
     """It is not known whether anything happened, or nothing did for now: the same again later."""
 
 
+class Throttled(NoAnswer):
+    """Stripe has too much to do and did nothing (429): the same again in a moment."""
+
+
 class Unclear(Trouble):
     """Stripe answered, but not what happened: look before anything is sent again."""
 
@@ -45,7 +49,9 @@ def ask(call: Callable[[], T]) -> T:
     """One request, its failures in our words. What concerns the operator (a wrong key) goes up as it is."""
     try:
         return call()
-    except (stripe.APIConnectionError, stripe.RateLimitError) as error:
+    except stripe.RateLimitError as error:
+        raise Throttled(str(error)) from error
+    except stripe.APIConnectionError as error:
         raise NoAnswer(str(error)) from error
     except stripe.IdempotencyError as error:
         raise Unclear(str(error)) from error

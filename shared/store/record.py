@@ -7,6 +7,7 @@ import re
 import zlib
 from dataclasses import MISSING, fields
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar
 
 from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
@@ -59,6 +60,7 @@ class Record(Model):
         region = os.environ.get("AWS_REGION", "eu-central-1")
         connect_timeout_seconds = 1
         read_timeout_seconds = 3
+        max_pool_connections = 25  # one for each thread of a worker
 
     PK = UnicodeAttribute(hash_key=True)
     SK = UnicodeAttribute(range_key=True)
@@ -118,12 +120,18 @@ def _attribute(field: str) -> str:
 def _fill(template: str, entity: Any) -> str | None:
     """A key from its template; ``None`` where the entity has no value for it, so an index skips the item."""
     parts: dict[str, Any] = {}
-    for name in re.findall(r"{(\w+)", template):
+    for name in _names(template):
         value = shard(entity.account_id) if name == "shard" else getattr(entity, name)
         if value is None:
             return None
         parts[name] = instant(value) if isinstance(value, datetime) else value
     return template.format(**parts)
+
+
+@cache
+def _names(template: str) -> list[str]:
+    """What a template is filled with."""
+    return re.findall(r"{(\w+)", template)
 
 
 RECORD_OF: dict[type, type[Record]] = {}

@@ -75,6 +75,20 @@ def test_a_batch_of_more_than_ten_waits_for_its_messages():
             assert resource["Properties"]["MaximumBatchingWindowInSeconds"] >= 1
 
 
+def test_as_many_workers_charge_at_once_as_divide_the_rate():
+    mapping, worker, sweep = (
+        RESOURCES[name]["Properties"] for name in ("ChargesWork", "ChargesWorkFunction", "ChargesSweepFunction")
+    )
+    variables = worker["Environment"]["Variables"]
+    assert (
+        mapping["ScalingConfig"]
+        == {"MaximumConcurrency": variables["CHARGE_WORKERS"]}
+        == {"MaximumConcurrency": {"Ref": "ChargeWorkers"}}
+    )
+    for name in ("STRIPE_REQUESTS_PER_SECOND", "AUTOMATIC_SHARE"):
+        assert variables[name] == sweep["Environment"]["Variables"][name], "a sweep counts on what the workers do"
+
+
 def test_every_worked_queue_has_dead_letters_that_are_kept_for_two_weeks():
     worked = {mapping.queue for mapping in PRORATA.mappings}
     assert {name for name, queue in PRORATA.queues.items() if queue.dead_letters} == worked

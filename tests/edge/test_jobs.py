@@ -9,7 +9,7 @@ import pytest
 from infra.local import aws
 from infra.local.invocations import Context, sqs_event
 from infra.local.queues import Message
-from shared.edge import jobs
+from shared.edge import jobs, upkeep
 from shared.edge.jobs import Job
 from tests.world import World
 
@@ -161,6 +161,19 @@ def test_a_sweep_queues_no_more_than_its_limit_and_the_next_one_goes_on(world, s
     start_late(world, 5)
     monkeypatch.setenv("SWEEP_LIMIT", "48")  # three of each of the 16 shards; acme's are all in one
     assert world.cloud.invoke("RolloverSweepFunction", {}) == 3
+
+
+def test_a_sweep_of_charges_queues_no_more_than_are_charged_before_the_next_one(world, sent, monkeypatch):
+    world.sells()
+    start_late(world, 5)
+    subscriptions = world.call("GET", "/accounts/acme/subscriptions").json["items"]
+    for subscription in subscriptions:
+        upkeep.current("acme", subscription["id"], world.cloud.now)
+    monkeypatch.setenv("STRIPE_REQUESTS_PER_SECOND", "1")
+    monkeypatch.setenv("AUTOMATIC_SHARE", "6")  # 48 in 800 s: three of each of the 16 shards
+    assert world.cloud.invoke("ChargesSweepFunction", {}) == 3
+    monkeypatch.setenv("STRIPE_REQUESTS_PER_SECOND", "2")
+    assert world.cloud.invoke("ChargesSweepFunction", {}) == 5, "all"
 
 
 def test_a_message_that_is_not_queued_fails_the_sweep(world, sent):

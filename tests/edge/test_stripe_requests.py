@@ -296,7 +296,7 @@ def test_r61_no_subscription_is_ever_made_at_stripe(renewing):
 # -- answers that get lost ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["request_lost", "answer_lost", "throttled", "conflict"])
+@pytest.mark.parametrize("how", ["request_lost", "answer_lost", "conflict"])
 def test_a_request_without_an_answer_is_sent_again_as_it_was(owing, how):
     owing.cloud.faults.arm("stripe.create", how)
     collecting(owing)
@@ -304,6 +304,15 @@ def test_a_request_without_an_answer_is_sent_again_as_it_was(owing, how):
     assert collecting(owing, hours=1) == ["POST /v1/payment_intents acme:sub-00001:1"]
     assert owing.line.everything[-1:] == [first], "the same key and the same parameters"
     assert collecting(owing, hours=2) == []
+    assert statuses(owing) == ["paid", "paid"]
+
+
+def test_a_request_that_is_turned_away_is_sent_again_at_once_and_as_it_was(owing):
+    owing.cloud.faults.arm("stripe.create", "throttled", 2)
+    assert collecting(owing) == ["POST /v1/payment_intents acme:sub-00001:1"] * 3
+    first, *others = owing.line.everything[-3:]
+    assert others == [first, first], "the same key and the same parameters"
+    assert collecting(owing, hours=1) == []
     assert statuses(owing) == ["paid", "paid"]
 
 
