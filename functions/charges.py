@@ -22,10 +22,10 @@ def sweep(_event: dict[str, Any], _context: Any) -> int:
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-def work(event: dict[str, Any], context: Any) -> Any:
+def work(event: dict[str, Any], _context: Any) -> Any:
     """See to each, many at once and each at its turn; only the failed ones come back."""
     payments.connect()
-    return jobs.work(event, context, _patiently, _give_up, turns.take)
+    return jobs.work(event, _patiently, _give_up, turns.take)
 
 
 def _patiently(job: Job) -> None:

@@ -20,9 +20,9 @@ def sweep(_event: dict[str, Any], _context: Any) -> int:
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-def work(event: dict[str, Any], context: Any) -> Any:
+def work(event: dict[str, Any], _context: Any) -> Any:
     """Bring each subscription up to date; only the failed ones come back."""
-    return jobs.work(event, context, _renew, _give_up)
+    return jobs.work(event, _renew, _give_up)
 
 
 def _renew(job: Job) -> None:
