@@ -24,7 +24,7 @@ from infra.local import template
 from infra.local.cloud import Cloud
 from infra.local.invocations import Call
 from shared.domain.changes import Changes
-from shared.edge import answers
+from shared.edge import answers, links
 from shared.edge.api import Served
 from shared.edge.permissions import PERMISSIONS, STAFF, UNSIGNED
 from shared.store import queries, table
@@ -62,6 +62,7 @@ EXAMPLES: list[tuple[str, Any]] = [
     ("POST /v1/accounts/acme/invoices/{invoice}/refunds", {"amount": _USD_100, "reason": "requested_by_customer"}),
     ("GET /v1/accounts/acme/invoices/{invoice}/refunds", None),
     ("GET /v1/accounts/acme/events", None),
+    ("POST /v1/pay/{token}", None),
     ("POST /v1/accounts/acme/invoices/{declined}/pay", None),
     ("POST /v1/accounts/acme/invoices/{declined}/write-off", None),
     ("POST /v1/accounts/acme/subscriptions/{subscription}/release", None),
@@ -250,6 +251,7 @@ def _decline_and_park(cloud: Cloud, names: dict[str, str]) -> None:
     cloud.stripe.becomes(str(subscription.payment_method), "card_declined")
     cloud.advance(datetime(2026, 2, 25, 15, tzinfo=UTC))
     names["declined"] = f"{subscription.id}-00001"
+    names["token"] = links.write(links.Link(links.Kind.INVOICE, "acme", names["declined"]))
     renewed = queries.book("acme", subscription.id).subscription
     table.commit(Changes(put=(replace(renewed, parked=True),)), cloud.now)
 

@@ -101,6 +101,8 @@ def test_each_route_of_the_api_and_nobody_else_may_call_its_function():
 def test_callers_are_throttled():
     [stage] = of_type(EXPANDED, "AWS::ApiGatewayV2::Stage").values()
     assert stage["DefaultRouteSettings"] == {"ThrottlingRateLimit": 100, "ThrottlingBurstLimit": 200}
+    pages = {"ThrottlingRateLimit": 10, "ThrottlingBurstLimit": 20}
+    assert stage["RouteSettings"] == {f"{method} /v1/pay/{{token}}": pages for method in ("GET", "POST")}
 
 
 def test_a_role_holds_the_policies_of_the_template_and_the_right_to_write_logs_and_traces():

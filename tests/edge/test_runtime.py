@@ -15,10 +15,10 @@ import pytest
 from botocore.config import Config
 
 from infra.local import stripe, template
-from infra.local.cloud import STRIPE_KEY, WEBHOOK_SECRET
+from infra.local.cloud import SECRETS, WEBHOOK_SECRET
 from infra.local.runtime import Runtime
 from tests.architecture.test_template import PRORATA
-from tests.edge.test_sample_events import ACME, FUNCTION, GLOBEX, bodies, for_globex, sample
+from tests.edge.test_sample_events import ACME, FUNCTION, GLOBEX, answer_of, bodies, for_globex, sample
 from tests.world import SEAT
 
 pytest.importorskip("awslambdaric", reason="AWS makes its runtime client for Linux")
@@ -94,8 +94,7 @@ class Deployed:
             TableName=template.TABLE_NAME, **{name: PRORATA.table[name] for name in PRORATA.table if name in known}
         )
         self.queues = {name: self._queue(queue) for name, queue in PRORATA.queues.items()}
-        secrets = {"StripeKeyParameter": STRIPE_KEY, "StripeWebhookSecretsParameter": WEBHOOK_SECRET}
-        for name, value in secrets.items():
+        for name, value in SECRETS.items():
             parameters.put_parameter(Name=PRORATA.parameters[name], Value=value, Type="SecureString")
         self.functions = {}
         for function in PRORATA.functions.values():
@@ -115,7 +114,7 @@ class Deployed:
         payload, failed = runtime.invoke(event)
         assert not failed, (payload, runtime.logs)
         if "requestContext" in event:
-            return payload["statusCode"], json.loads(payload["body"])
+            return answer_of(payload)
         return payload
 
     def ask(self, name, route, body, account="acme"):
@@ -144,7 +143,7 @@ def deployed(tmp_path_factory):
         yield Deployed(aws, *put.enter_context(stripe_stand_in()), put)
 
 
-# -- the ten functions -------------------------------------------------------------------------------------
+# -- the functions -----------------------------------------------------------------------------------------
 
 
 class Story:
@@ -213,8 +212,11 @@ def test_the_samples_tell_their_story_to_functions_that_run_as_on_lambda(deploye
     assert story.tell("charges_sweep") == 2
     assert in_order(deployed.queued("ChargeQueue")) == in_order(story.here(bodies("charges_work")))
     assert story.tell("charges_work") == {"batchItemFailures": []}
-    status, invoice = story.tell("invoices")
+    event = story.event("invoices")
+    event["requestContext"]["authorizer"]["jwt"]["claims"]["permissions"] = "billing.modify"
+    status, invoice = story.tell("invoices", event)
     assert (status, invoice["status"], invoice["error"]["code"]) == (200, "waiting_for_payer", "lost_card")
+    token = invoice["pay_page"].rpartition("/")[2]
 
     deployed.stripe.webhooks()
     deployed.stripe.pay(intent_of(deployed, invoice["id"]), "pm_card_visa")
@@ -224,6 +226,11 @@ def test_the_samples_tell_their_story_to_functions_that_run_as_on_lambda(deploye
     event |= {"body": said.body.decode(), "headers": event["headers"] | signed}
     assert story.tell("stripe_webhook", event) == (200, {"received": True})
 
+    event = story.event("pay")
+    event |= {"rawPath": f"/v1/pay/{token}", "pathParameters": {"token": token}}
+    event["requestContext"]["http"]["path"] = event["rawPath"]
+    status, page = story.tell("pay", event)
+    assert (status, page.said("standing")[:7], page.form) == (200, "Paid on", None)
     status, invoice = story.tell("invoices")
     assert (status, invoice["status"]) == (200, "paid")
     assert float(invoice["total"]["amount"]) == pytest.approx(270 + float(charge))

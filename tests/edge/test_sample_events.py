@@ -23,9 +23,14 @@ def play(world, name, event=None):
         world.cloud.now = datetime.fromtimestamp(event["requestContext"]["timeEpoch"] / 1000, UTC)
     answer = world.cloud.invoke(FUNCTION[name], event)
     if "requestContext" in event:
-        is_page = answer["headers"]["Content-Type"].startswith("text/html")
-        return answer["statusCode"], Page(answer["body"]) if is_page else json.loads(answer["body"])
+        return answer_of(answer)
     return answer
+
+
+def answer_of(answer):
+    """The status and what came back: a page, or anything else as JSON."""
+    is_page = answer["headers"]["Content-Type"].startswith("text/html")
+    return answer["statusCode"], Page(answer["body"]) if is_page else json.loads(answer["body"])
 
 
 def queued(world, queue):

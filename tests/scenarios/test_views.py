@@ -112,7 +112,7 @@ def test_a_checkout_that_is_declined_starts_nothing_and_can_still_be_paid():
     paid = world.call("GET", f"/accounts/acme/checkout/{declined['id']}").json
     assert (paid["status"], paid["payment"]) == (
         "complete",
-        {"status": "paid", "action": None, "client_secret": None, "error": None},
+        {"status": "paid", "action": None, "client_secret": None, "pay_page": None, "error": None},
     )
     assert [each["status"] for each in world.call("GET", "/accounts/acme/subscriptions").json["items"]] == ["active"]
 
