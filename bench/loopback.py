@@ -17,7 +17,7 @@ from infra.local.cloud import Cloud
 from infra.local.invocations import Call, sqs_event
 from infra.local.queues import Message
 from infra.local.stripe import Answer
-from shared.edge import clock
+from shared.edge import clock, telemetry
 
 MACHINE = clock.source
 """The machine's clock, before a calendar takes its place."""
@@ -36,6 +36,10 @@ class Account(Cloud):
     """The seller's account; once it is live, its calendar is the machine's clock."""
 
     live = False
+
+    def __init__(self, now: datetime, **options: Any) -> None:
+        super().__init__(now, **options)
+        telemetry.logger.setLevel("CRITICAL")  # what is measured is told at the end
 
     @property
     def now(self) -> datetime:

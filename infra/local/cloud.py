@@ -53,9 +53,17 @@ class Cloud:
     ``skip`` ``False`` runs every schedule each time. Until ``stopped_until`` no
     function runs: messages wait, schedules do not fire, requests and webhooks are
     refused.
+    ``rates`` are Stripe's limits; without them it has none.
     """
 
-    def __init__(self, now: datetime, *, skip: bool = True, faults: type[Faults] = Faults) -> None:
+    def __init__(
+        self,
+        now: datetime,
+        *,
+        skip: bool = True,
+        faults: type[Faults] = Faults,
+        rates: Mapping[str, int] | None = None,
+    ) -> None:
         self.now = now
         self.skip = skip
         self.stopped_until = now
@@ -66,7 +74,7 @@ class Cloud:
         self.store.fault = lambda where, call: self.faults.around(where, call, _STORE_WAYS)
         self.store.create_table({**self.template.table, "TableName": template.TABLE_NAME})
         self.queues = Queues(dict(self.template.queues), lambda: self.now, self.faults)
-        self.stripe = Stripe(lambda: self.now, webhook_secret=WEBHOOK_SECRET, tells=TOLD)
+        self.stripe = Stripe(lambda: self.now, webhook_secret=WEBHOOK_SECRET, tells=TOLD, rates=rates)
         self.deliveries = Deliveries(self.stripe, self.faults, self._webhook)
         self.invocations = 0
         self._later: list[tuple[datetime, Callable[[], Any]]] = []
