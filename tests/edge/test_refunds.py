@@ -342,6 +342,14 @@ def test_two_refunds_at_once_that_fit_have_numbers_of_their_own(world):
     assert listed(world) == [("R01", "150.00", "succeeded"), ("R02", "100.00", "succeeded")]
 
 
+def test_a_webhook_that_is_quicker_than_the_request_settles_it_once(world):
+    meanwhile = Meanwhile(world)
+    meanwhile.happens(lambda: None, lambda: world.cloud.deliveries.send(world.cloud.now))
+    made = refund(world, {"amount": USD_100})
+    assert (made.status, made.json["status"]) == (201, "succeeded")
+    assert happened(world) == ["credit_note.issued", "payment.refunded"]
+
+
 def test_a_worker_and_a_webhook_at_once_settle_it_once(world):
     world.cloud.faults.arm("stripe.refund", "answer_lost")
     refund(world, {"amount": USD_100})
