@@ -200,7 +200,7 @@ ROLLOVERS, CHARGES = ("RolloverWork", "Properties"), ("ChargesWork", "Properties
         ),
         pytest.param(
             CHARGES,
-            put_filters('{"body": {"kind": ["invoice"]}}'),
+            put_filters('{"body": {"kind": ["invoice", "refund"]}}'),
             "ChargesWork: its pattern does not match the sample checkout",
             id="a filter that lets only what the sample happens to hold through",
         ),

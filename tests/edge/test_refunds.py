@@ -278,7 +278,9 @@ def stand_in_refund(world, intent, metadata):
 
 
 def test_a_bank_debit_on_its_way_back_is_asked_after_every_six_hours():
-    world = connected(card="pm_usBankAccount_success").sells()
+    world = connected(card=None).sells()
+    bank = {"payment_method": "pm_usBankAccount_success", "payment_methods": ["us_bank_account"]}
+    assert world.call("POST", "/accounts/acme/payment-method", bank).status == 201
     body = {"items": [{"price": "sales-seat"}], "payment_methods": ["us_bank_account"]}
     world.bill = world.call("POST", "/accounts/acme/checkout", body).json["invoice"]["id"]
     world.refunds = f"/accounts/acme/invoices/{world.bill}/refunds"
@@ -308,8 +310,15 @@ def test_an_amount_goes_back_in_stripes_units(currency, price, asked, units):
     assert (made["status"], made["amount"]["amount"]) == ("succeeded", asked)
     [sent] = [sent for sent in world.line.everything if sent.what == "POST /v1/refunds"]
     assert sent.params["amount"] == units
-    too_fine = refund(world, {"amount": {"amount": "0.005", "currency": currency}})
-    assert (too_fine.status, too_fine.json["code"]) == (422 if asked != "12.340" else 409, too_fine.json["code"])
+
+
+def test_what_stripe_cannot_write_is_refused():
+    world = connected(currency="KWD").sells(seat=SEAT | {"amount": "12.345"})
+    bought = world.call("POST", "/accounts/acme/checkout", {"items": [{"price": "seat"}]}).json
+    world.refunds = f"/accounts/acme/invoices/{bought['invoice']['id']}/refunds"
+    too_fine = refund(world, {"amount": {"amount": "0.005", "currency": "KWD"}})
+    assert (too_fine.status, too_fine.json["code"]) == (422, "invalid_amount")
+    assert refund(world).json["amount"]["amount"] == "12.340", "what was captured, and not what was owed"
 
 
 # -- two at once -------------------------------------------------------------------------------------------
@@ -331,6 +340,14 @@ def test_two_refunds_at_once_that_fit_have_numbers_of_their_own(world):
     mine = refund(world, {"amount": USD_100})
     assert mine.json["id"].endswith("-R02")
     assert listed(world) == [("R01", "150.00", "succeeded"), ("R02", "100.00", "succeeded")]
+
+
+def test_a_webhook_that_is_quicker_than_the_request_settles_it_once(world):
+    meanwhile = Meanwhile(world)
+    meanwhile.happens(lambda: None, lambda: world.cloud.deliveries.send(world.cloud.now))
+    made = refund(world, {"amount": USD_100})
+    assert (made.status, made.json["status"]) == (201, "succeeded")
+    assert happened(world) == ["credit_note.issued", "payment.refunded"]
 
 
 def test_a_worker_and_a_webhook_at_once_settle_it_once(world):
