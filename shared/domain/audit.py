@@ -59,7 +59,9 @@ def _periods(subscription: Subscription, bills: list[Invoice], now: datetime) ->
     """Every period is billed once, and the next begins where the last has ended."""
     whole = {nth_period(subscription.anchor, subscription.interval, n) for n in range(subscription.billed)}
     fees = Counter(fee for bill in bills for fee in _fees(bill, subscription.id) if fee[0] in whole)
-    wrong = [f"{period} of {price} is billed {count} times" for (period, price), count in fees.items() if count > 1]
+    wrong = [
+        f"{period} of {price} is billed {count} times" for (period, price), count in sorted(fees.items()) if count > 1
+    ]
     billed = sorted({period for period, _ in fees})
     wrong += [f"{one} is followed by {other}" for one, other in pairwise(billed) if one.end != other.start]
     goes_on = billed and subscription.alive and subscription.fee.amount

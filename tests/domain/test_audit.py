@@ -97,8 +97,8 @@ def test_d15_a_period_that_was_not_billed_is_found():
 def test_d15_a_period_that_was_billed_twice_is_found():
     again = replace(BILLS[0], id=f"{SUBSCRIPTION.id}-00009")
     assert periods(FIRST, *BILLS, again) == (
-        "2026-02-25/2026-03-25 of sales-seat is billed 2 times; "
-        "2026-02-25/2026-03-25 of hub-professional is billed 2 times"
+        "2026-02-25/2026-03-25 of hub-professional is billed 2 times; "
+        "2026-02-25/2026-03-25 of sales-seat is billed 2 times"
     )
 
 
