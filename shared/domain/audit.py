@@ -10,7 +10,7 @@ from typing import Protocol
 
 from shared.domain.difference import Difference, Differs, found
 from shared.domain.invoice import Invoice, InvoiceStatus
-from shared.domain.periods import Period
+from shared.domain.periods import Period, nth_period
 from shared.domain.subscription import Subscription
 
 OVERDUE = timedelta(days=2)
@@ -49,7 +49,7 @@ def _forgotten(bill: Invoice) -> bool:
 
 
 def _unpaid(subscription: Subscription, bills: list[Invoice], now: datetime) -> Iterator[Difference]:
-    past_due = sum(bill.past_due for bill in bills if bill.subscription_id == subscription.id)
+    past_due = sum(bill.past_due for bill in bills if subscription.id in bill.subscription_ids)
     if past_due != subscription.unpaid:
         what = f"{subscription.id} counts {subscription.unpaid} unpaid invoices, there are {past_due}"
         yield _difference(Differs.UNPAID_COUNT, subscription, what, now)
@@ -57,8 +57,11 @@ def _unpaid(subscription: Subscription, bills: list[Invoice], now: datetime) -> 
 
 def _periods(subscription: Subscription, bills: list[Invoice], now: datetime) -> Iterator[Difference]:
     """Every period is billed once, and the next begins where the last has ended."""
-    fees = Counter(fee for bill in bills for fee in _fees(bill, subscription.id))
-    wrong = [f"{period} of {price} is billed {count} times" for (period, price), count in fees.items() if count > 1]
+    whole = {nth_period(subscription.anchor, subscription.interval, n) for n in range(subscription.billed)}
+    fees = Counter(fee for bill in bills for fee in _fees(bill, subscription.id) if fee[0] in whole)
+    wrong = [
+        f"{period} of {price} is billed {count} times" for (period, price), count in sorted(fees.items()) if count > 1
+    ]
     billed = sorted({period for period, _ in fees})
     wrong += [f"{one} is followed by {other}" for one, other in pairwise(billed) if one.end != other.start]
     goes_on = billed and subscription.alive and subscription.fee.amount

@@ -66,13 +66,17 @@ def test_c6_what_is_over_is_never_overdue():
     assert found(ended, FIRST, *BILLS, done, now=NOW + 900 * DAY) == []
 
 
-@pytest.mark.parametrize(("counted", "failed", "wrong"), [(0, 0, False), (2, 2, False), (1, 0, True), (1, 2, True)])
+@pytest.mark.parametrize(
+    ("counted", "failed", "wrong"),
+    [(0, 0, False), (2, 2, False), (4, 4, False), (1, 0, True), (1, 2, True), (3, 4, True)],
+)
 def test_r79_a_subscription_counts_the_invoices_that_are_past_due(counted, failed, wrong):
     bills = [replace(bill, past_due=n < failed) for n, bill in enumerate(BILLS)]
+    first = replace(FIRST, submitted=True, past_due=failed > len(BILLS))
     of_another = replace(BILLS[0], id="sub_2-00001", subscription_id="sub_2", past_due=True)
     subscription = replace(SUBSCRIPTION, unpaid=counted)
     expected = [(Differs.UNPAID_COUNT, subscription.id)] if wrong else []
-    assert found(subscription, FIRST, *bills, of_another) == expected
+    assert found(subscription, first, *bills, of_another) == expected
 
 
 # ---- periods
@@ -93,8 +97,8 @@ def test_d15_a_period_that_was_not_billed_is_found():
 def test_d15_a_period_that_was_billed_twice_is_found():
     again = replace(BILLS[0], id=f"{SUBSCRIPTION.id}-00009")
     assert periods(FIRST, *BILLS, again) == (
-        "2026-02-25/2026-03-25 of sales-seat is billed 2 times; "
-        "2026-02-25/2026-03-25 of hub-professional is billed 2 times"
+        "2026-02-25/2026-03-25 of hub-professional is billed 2 times; "
+        "2026-02-25/2026-03-25 of sales-seat is billed 2 times"
     )
 
 
@@ -108,6 +112,13 @@ def test_d15_what_was_pending_is_of_a_period_that_was_billed_before():
     line = replace(BILLS[1].lines[0], period=whole)
     bill = replace(BILLS[1], lines=(*BILLS[1].lines, line))
     assert found(SUBSCRIPTION, FIRST, BILLS[0], bill, BILLS[2]) == []
+
+
+def test_d15_what_is_billed_at_once_by_a_cancellation_is_no_period():
+    line = replace(BILLS[2].lines[0], period=Period(day("2026-05-07"), day("2026-05-25")))
+    at_once = replace(BILLS[2], id=f"{SUBSCRIPTION.id}-00009", date=day("2026-05-07"), lines=(line,))
+    ended = replace(SUBSCRIPTION, status=Status.CANCELED)
+    assert found(ended, FIRST, *BILLS, at_once) == []
 
 
 def test_d15_what_costs_nothing_is_billed_nowhere():

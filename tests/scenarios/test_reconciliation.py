@@ -18,6 +18,7 @@ def world():
     """Acme has five seats since 25 January 2026; 500.00 USD were paid."""
     world = World().sells()
     world.subscription = world.subscribed()
+    world.cloud.settle()
     [world.bill] = queries.invoices("acme").items
     return world
 
