@@ -68,7 +68,7 @@ def deploy(address: str, packages: Path, parameters: Mapping[str, str]) -> Stack
 
 
 DIFFERENCES = """\
-What differs from AWS: schedules fire every minute, a renewal that failed comes back after 6 s, the tokens' issuer and
+What differs from AWS: the sweeps fire every minute, a renewal that failed comes back after 6 s, the tokens' issuer and
 Stripe's stand-in are plain HTTP on loopback, the functions run under a Python and a processor of this machine, and
 who may send a message may send many (AWS means both by one right, ministack does not)."""
 
@@ -76,7 +76,8 @@ who may send a message may send many (AWS means both by one right, ministack doe
 def _for_this_machine(document: Document) -> Document:
     """The expanded template with what must differ here, or would take too long; nothing else does."""
     for schedule in of_type(document, "AWS::Scheduler::Schedule").values():
-        schedule["ScheduleExpression"] = "rate(1 minute)"
+        if schedule["ScheduleExpression"] == "rate(15 minutes)":
+            schedule["ScheduleExpression"] = "rate(1 minute)"
     document["Resources"]["RolloverQueue"]["Properties"]["VisibilityTimeout"] = 6
     del document["Parameters"]["JwtIssuer"]["AllowedPattern"]
     for role in of_type(document, "AWS::IAM::Role").values():

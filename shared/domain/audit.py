@@ -11,16 +11,18 @@ from typing import Protocol
 from shared.domain.difference import Difference, Differs, found
 from shared.domain.invoice import Invoice, InvoiceStatus
 from shared.domain.periods import Period, nth_period
+from shared.domain.refund import Refund, RefundStatus
 from shared.domain.subscription import Subscription
 
 OVERDUE = timedelta(days=2)
 """How long after its time a thing may wait for a sweep before somebody must look."""
 _WAITING = (InvoiceStatus.WAITING_FOR_PAYER, InvoiceStatus.AWAITING_PAYMENT)
 """The two ways of being open without a timer."""
+_UNDER_WAY = (RefundStatus.REQUESTED, RefundStatus.PENDING)
 
 
 class Timed(Protocol):
-    """What may stand in the due index: a subscription, an invoice, a checkout."""
+    """What may stand in the due index: a subscription, an invoice, a refund, a checkout."""
 
     @property
     def account_id(self) -> str: ...  # noqa: D102
@@ -37,15 +39,20 @@ def of_account(things: Iterable[Timed], now: datetime) -> Iterator[Difference]:
     for thing in known:
         if thing.due_at is not None and now - thing.due_at > OVERDUE:
             yield _difference(Differs.OVERDUE, thing, f"{thing.id} was due at {thing.due_at:%Y-%m-%dT%H:%MZ}", now)
-        if isinstance(thing, Invoice) and _forgotten(thing):
-            yield _difference(Differs.NO_TIMER, thing, f"{thing.id} is {thing.status} and waits for nothing", now)
+        if _forgotten(thing):
+            yield _difference(Differs.NO_TIMER, thing, f"{thing.id} is open and waits for nothing", now)
         if isinstance(thing, Subscription):
             yield from _unpaid(thing, bills, now)
             yield from _periods(thing, bills, now)
 
 
-def _forgotten(bill: Invoice) -> bool:
-    return bill.due_at is None and not bill.settled and bill.status not in _WAITING
+def _forgotten(thing: Timed) -> bool:
+    """Open, and nothing will ever bring it up again."""
+    if isinstance(thing, Invoice):
+        return thing.due_at is None and not thing.settled and thing.status not in _WAITING
+    if isinstance(thing, Refund):
+        return thing.due_at is None and thing.status in _UNDER_WAY
+    return False
 
 
 def _unpaid(subscription: Subscription, bills: list[Invoice], now: datetime) -> Iterator[Difference]:

@@ -21,6 +21,9 @@ class Differs(StrEnum):
     PAID_TWICE = "paid_twice"  # a second payment of a paid invoice
     PAID_THOUGH_CLOSED = "paid_though_closed"  # money came for what was given up
     AMOUNT = "amount_differs"  # another amount, currency or customer than was frozen
+    UNKNOWN_REFUND = "unknown_refund"  # money went back, and there is no refund of ours for it
+    REFUND = "refund_differs"  # another refund at Stripe, or another amount, than ours says
+    UNKNOWN_DISPUTE = "unknown_dispute"  # a bank took money back, and its invoice cannot say so
     NOT_APPLIED = "not_applied"  # applying what Stripe says failed
     UNREADABLE = "unreadable"  # what lies in the table of an account cannot be read
     NO_PAYMENT = "paid_without_payment"  # paid here, not at Stripe

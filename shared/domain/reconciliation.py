@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain.difference import Difference, Differs, found
-from shared.domain.invoice import Attempt, Invoice, InvoiceStatus
+from shared.domain.invoice import Attempt, Dispute, Invoice, InvoiceStatus
 from shared.domain.outcome import Payment
+from shared.domain.refund import Refund
+from shared.domain.repayment import Repayment
 
 PAID_WITHIN = timedelta(days=9)
 """Stripe is asked every week about the invoices that were paid since then."""
@@ -30,6 +32,14 @@ class Charge:
     account_id: str
     invoice_id: str
     given_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Disputed:
+    """A dispute, and the payment that it is about."""
+
+    payment_intent: str
+    dispute: Dispute
 
 
 def charged(charge: Charge, invoice: Invoice | None, now: datetime) -> Difference | None:
@@ -58,6 +68,39 @@ def _charged(charge: Charge, invoice: Invoice | None) -> tuple[Differs | None, s
     if (charge.amount, charge.currency, charge.customer) != _frozen(attempt, invoice):
         return Differs.AMOUNT, f"{money} for {invoice.id}, {attempt.amount} of {attempt.customer} were asked for"
     return None, ""
+
+
+def repaid(said: Repayment, refund: Refund | None, now: datetime) -> Difference | None:
+    """What our refund says otherwise than the one at Stripe that carries it out; ``None``: there is none."""
+    money = f"{said.id} gives back {said.amount} {said.currency} of {said.invoice_id}"
+    if refund is None:
+        what = f"{money}, and {said.refund_id} is not in the table"
+        return found(Differs.UNKNOWN_REFUND, said.id, said.account_id, what, now)
+    if (refund.stripe_refund, refund.units) != (said.id, said.amount):
+        what = f"{money}, and {refund.id} gives back {refund.units} by {refund.stripe_refund}"
+        return found(Differs.REFUND, said.id, said.account_id, what, now)
+    return None
+
+
+def repaid_by_hand(said: Repayment, payment: Payment, invoice: Invoice | None, now: datetime) -> Difference | None:
+    """A refund that nobody asked us for, of the payment that an invoice is paid by.
+
+    Of any other payment (a second one, one for nothing) it is what was to be done.
+    """
+    own = invoice is not None and invoice.attempt is not None and invoice.attempt.payment_intent == payment.id
+    if not own or said.status in ("failed", "canceled"):
+        return None
+    what = f"{said.id} gives back {said.amount} {said.currency} of {payment.invoice_id}, and was not made here"
+    return found(Differs.UNKNOWN_REFUND, said.id, payment.account_id, what, now)
+
+
+def disputed(seen: Disputed, payment: Payment, invoice: Invoice | None, now: datetime) -> Difference | None:
+    """A dispute that the invoice does not know of."""
+    one = seen.dispute
+    if invoice and any(each.id == one.id for each in invoice.disputes):
+        return None
+    what = f"{one.id} demands back {one.amount} of {payment.invoice_id}, which does not know of it"
+    return found(Differs.UNKNOWN_DISPUTE, one.id, payment.account_id, what, now)
 
 
 def paid(invoice: Invoice, payment: Payment | None, now: datetime) -> Difference | None:

@@ -17,7 +17,10 @@ from shared.domain.difference import Differs, found
 from shared.domain.errors import NotFound
 from shared.domain.invoice import Invoice
 from shared.domain.outcome import Payment
-from shared.edge import clock, collect, reconcile, upkeep
+from shared.domain.periods import local_day
+from shared.domain.repayment import Repayment
+from shared.edge import clock, collect, reconcile, refunds, upkeep
+from shared.edge.telemetry import record
 from shared.store import queries, table
 
 EARLIER = timedelta(hours=1)
@@ -33,15 +36,16 @@ def happened(about: Mapping[str, Any], after: str | None) -> str | None:
     """Take over a page of what happened at Stripe; whoever comes twice finds it done."""
     page = payments.happened(reconcile.window(about), after)
     for said in page.things:
-        account_id = (said.object.get("metadata") or {}).get("account")
-        if account_id:
-            reconcile.each(account_id, str(said.object["id"]), partial(_take_over, account_id, said))
+        account_id = (said.object.get("metadata") or {}).get("account", "")
+        reconcile.each(account_id, str(said.object["id"]), partial(_take_over, account_id, said))
     return page.after
 
 
 def _take_over(account_id: str, said: payments.Webhook) -> None:
     what, account = said.object, queries.find_account(account_id)
-    if said.type.startswith("payment_intent."):
+    if said.type.startswith(("refund.", "charge.dispute.")):
+        _of_payment(str(what["payment_intent"]))
+    elif said.type.startswith("payment_intent."):
         _payment(payments.payment_of(what), new=said.type == "payment_intent.created")
     elif said.type == "customer.created" and account:
         _commit(adoption.customer(account, str(what["id"]), said.at))
@@ -73,6 +77,27 @@ def _payment(payment: Payment, *, new: bool) -> None:
     collect.learn(invoice.account_id, invoice.id, payment)
 
 
+def _of_payment(payment_intent: str) -> None:
+    """Bring in the refunds of a payment and its disputes, and before them the payment."""
+    payment = payments.get(payment_intent)
+    _payment(payment, new=False)
+    if not queries.find_invoice(payment.account_id, payment.invoice_id):
+        return
+    ours = (said for said in payments.repayments(payment_intent) if said.account_id)
+    for said in sorted(ours, key=lambda said: said.n):
+        if not queries.find_refund(said.account_id, said.refund_id):
+            _refund_again(said)
+        refunds.learn(said)
+    refunds.dispute_all(payment_intent)
+
+
+def _refund_again(said: Repayment) -> None:
+    invoice = queries.invoice(said.account_id, said.invoice_id)
+    now = clock.now()
+    on = local_day(now, queries.seller(invoice.seller).zone)
+    _commit(adoption.refund_again(invoice, said, on, now))
+
+
 def _known(invoice: Invoice) -> str | None:
     """The payment that an invoice knows to be its own."""
     return invoice.attempt.payment_intent if invoice.attempt else None
@@ -99,3 +124,4 @@ def _without_invoice(payment: Payment) -> None:
 def _commit(changes: Changes) -> None:
     if changes.put:
         table.commit(changes, clock.now())
+        record(changes.events)

@@ -13,8 +13,9 @@ from shared.domain.changes import Changes
 from shared.domain.difference import Difference, Differs, found
 from shared.domain.invoice import Invoice
 from shared.domain.outcome import Payment
-from shared.domain.reconciliation import Charge
-from shared.edge import clock, collect, upkeep
+from shared.domain.reconciliation import Charge, Disputed
+from shared.domain.repayment import Repayment
+from shared.edge import clock, collect, refunds, upkeep
 from shared.edge.telemetry import logger, record
 from shared.store import queries, table
 
@@ -44,10 +45,15 @@ def window(about: Mapping[str, Any]) -> payments.Window:
 
 
 def ledger(about: Mapping[str, Any], after: str | None) -> str | None:
-    """Hold a page of what moved at Stripe against the invoices that it moved for."""
+    """Hold a page of what moved at Stripe against the invoices and refunds that it moved for."""
     page = payments.moved(window(about), after)
-    for charge in page.things:
-        each(charge.account_id, charge.payment_intent, partial(_hold, charge))
+    for moved in page.things:
+        if isinstance(moved, Charge):
+            each(moved.account_id, moved.payment_intent, partial(_charged, moved))
+        elif isinstance(moved, Repayment):
+            each(moved.account_id, moved.id, partial(_repaid, moved))
+        else:
+            each("", moved.dispute.id, partial(_disputed, moved))
     return page.after
 
 
@@ -81,7 +87,7 @@ def tell(differs: Difference) -> None:
     record((differs.event,))
 
 
-def _hold(charge: Charge) -> None:
+def _charged(charge: Charge) -> None:
     """What the table does not know comes in through the same door as a webhook; what differs then is told.
 
     An invoice with an error has been through that door and has raised an alarm.
@@ -92,6 +98,34 @@ def _hold(charge: Charge) -> None:
     if differs and invoice and invoice.error is None:
         collect.learn(account_id, invoice_id, payments.get(charge.payment_intent))
         differs = reconciliation.charged(charge, queries.invoice(account_id, invoice_id), clock.now())
+    if differs:
+        tell(differs)
+
+
+def _repaid(said: Repayment) -> None:
+    """A refund of ours comes in as by a webhook; one that was made by hand is told."""
+    if said.account_id:
+        if queries.find_refund(said.account_id, said.refund_id):
+            refunds.learn(said)
+        differs = reconciliation.repaid(said, queries.find_refund(said.account_id, said.refund_id), clock.now())
+    else:
+        payment = payments.get(str(said.payment_intent))
+        invoice = queries.find_invoice(payment.account_id, payment.invoice_id) if payment.invoice_id else None
+        differs = reconciliation.repaid_by_hand(said, payment, invoice, clock.now())
+    if differs:
+        tell(differs)
+
+
+def _disputed(seen: Disputed) -> None:
+    """A dispute comes in as by a webhook, where there is an invoice for it to be noted on."""
+    payment = payments.get(seen.payment_intent)
+    if not payment.invoice_id:
+        return
+    invoice = queries.find_invoice(payment.account_id, payment.invoice_id)
+    if invoice:
+        refunds.dispute_all(seen.payment_intent)
+        invoice = queries.invoice(invoice.account_id, invoice.id)
+    differs = reconciliation.disputed(seen, payment, invoice, clock.now())
     if differs:
         tell(differs)
 

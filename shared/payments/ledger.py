@@ -6,12 +6,14 @@ where the next page begins.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from shared.domain.reconciliation import Charge
+from shared.domain.reconciliation import Charge, Disputed
+from shared.domain.repayment import Repayment
 from shared.payments.line import PAGE, ask, client, version
+from shared.payments.refunds import dispute_of, repayment_of
 from shared.payments.webhooks import told
 
 HAPPENED = (
@@ -23,6 +25,12 @@ HAPPENED = (
     "payment_intent.processing",
     "payment_intent.requires_action",
     "payment_intent.canceled",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
 )
 """The events that tell what the table must know; Stripe keeps them for 30 days."""
 
@@ -42,12 +50,14 @@ class Page(NamedTuple):
 
 
 def moved(window: Window, after: str | None) -> Page:
-    """The charges among what moved: a bank debit moves, as pending, when it is submitted."""
+    """Charges, refunds and disputes by what they moved: a bank debit moves, as pending, when it is submitted.
+
+    Charges without our metadata are none of ours; refunds and disputes may be of ours without.
+    """
     params = _params(window, after) | {"expand": ["data.source"]}
     page = _page(ask(lambda: client().v1.balance_transactions.list(params, version())).to_dict())
     sources = {source["id"]: source for source in (entry["source"] for entry in page.things) if source}
-    charges = [charge_of(source) for source in sources.values() if source["object"] == "charge"]
-    return page._replace(things=[charge for charge in charges if charge.account_id and charge.invoice_id])
+    return page._replace(things=[thing for source in sources.values() if (thing := _thing(source))])
 
 
 def happened(window: Window, after: str | None) -> Page:
@@ -57,8 +67,18 @@ def happened(window: Window, after: str | None) -> Page:
     return page._replace(things=[told(event) for event in page.things])
 
 
+def _thing(source: Mapping[str, Any]) -> Charge | Repayment | Disputed | None:
+    """What a movement came of, in our words, if it may be ours: payouts, fees and transfers are not."""
+    if source["object"] == "charge":
+        charge = charge_of(source)
+        return charge if charge.account_id and charge.invoice_id else None
+    if source["object"] in _OF_A_PAYMENT and source.get("payment_intent"):
+        return _OF_A_PAYMENT[source["object"]](source)
+    return None
+
+
 def charge_of(charge: Mapping[str, Any]) -> Charge:
-    """A charge in our words; of one that is none of ours the account is empty."""
+    """A charge in our words."""
     metadata = charge.get("metadata") or {}
     return Charge(
         id=charge["id"],
@@ -71,6 +91,16 @@ def charge_of(charge: Mapping[str, Any]) -> Charge:
         invoice_id=metadata.get("invoice", ""),
         given_back=charge["refunded"],
     )
+
+
+def _disputed(dispute: Mapping[str, Any]) -> Disputed:
+    return Disputed(dispute["payment_intent"], dispute_of(dispute))
+
+
+_OF_A_PAYMENT: Mapping[str, Callable[[Mapping[str, Any]], Repayment | Disputed]] = {
+    "refund": repayment_of,
+    "dispute": _disputed,
+}
 
 
 def _params(window: Window, after: str | None) -> Any:

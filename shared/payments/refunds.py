@@ -60,7 +60,10 @@ def disputes(payment_intent: str) -> list[Dispute]:
     """All disputes of a payment as they are now, to the last page."""
     params: Any = {"payment_intent": payment_intent, "limit": PAGE}
     found = ask(lambda: client().v1.disputes.list(params, version()))
-    return [
-        Dispute(each["id"], each["status"], from_stripe(each["amount"], each["currency"].upper()))
-        for each in every(found)
-    ]
+    return [dispute_of(each) for each in every(found)]
+
+
+def dispute_of(dispute: Mapping[str, Any]) -> Dispute:
+    """A dispute of Stripe in our words."""
+    amount = from_stripe(dispute["amount"], dispute["currency"].upper())
+    return Dispute(dispute["id"], dispute["status"], amount)

@@ -26,6 +26,7 @@ from shared.store.records import (
     CheckoutRecord,
     EventRecord,
     InvoiceRecord,
+    RefundRecord,
     SubscriptionRecord,
 )
 from shared.store.table import events_of
@@ -230,11 +231,16 @@ def subscriptions_by_status(status: Status, limit: int = MOST_LISTED, cursor: st
     return Page(_in_order(keys), None)
 
 
-def refund(account_id: str, refund_id: str) -> Refund:
-    """AP15: a refund of an invoice."""
+def find_refund(account_id: str, refund_id: str) -> Refund | None:
+    """AP15: a refund of an invoice, or nothing."""
     invoice_id, n = place(refund_id)
     found: Refund | None = _get(f"ACCOUNT#{account_id}", f"INVOICE#{invoice_id}#REFUND#{n:02}")
-    return _known(found, f"There is no refund {refund_id!r}.", "unknown_refund")
+    return found
+
+
+def refund(account_id: str, refund_id: str) -> Refund:
+    """AP15: a refund of an invoice."""
+    return _known(find_refund(account_id, refund_id), f"There is no refund {refund_id!r}.", "unknown_refund")
 
 
 def refunds(account_id: str, invoice_id: str) -> list[tuple[CreditNote, Refund]]:
@@ -264,8 +270,8 @@ def segment(number: int, of: int, after: str | None = None, limit: int = MOST_LI
 
 
 def holdings(account_id: str) -> list[Any]:
-    """AP18: the checkouts, invoices and subscriptions of an account."""
-    kinds = Record.kind.is_in(CheckoutRecord, InvoiceRecord, SubscriptionRecord)
+    """AP18: the checkouts, invoices, refunds and subscriptions of an account."""
+    kinds = Record.kind.is_in(CheckoutRecord, InvoiceRecord, RefundRecord, SubscriptionRecord)
     ranges = (Record.SK.startswith("CHECKOUT#"), Record.SK >= "INVOICE#")  # events lie between them
     return [
         record.to_entity()

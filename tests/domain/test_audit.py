@@ -11,6 +11,7 @@ from shared.domain.difference import Differs
 from shared.domain.invoice import AttemptState, InvoiceStatus
 from shared.domain.money import Money
 from shared.domain.periods import Period
+from shared.domain.refund import Refund, RefundStatus
 from shared.domain.subscription import Status
 from tests.domain.examples import ACME, PLAN, SEAT, at, bought, day, offered, run
 from tests.domain.payments import DAY, in_state
@@ -42,6 +43,13 @@ def test_c6_an_open_invoice_has_a_timer_or_waits_for_its_payer(status):
     bill = replace(BILLS[-1], status=status)
     assert found(bill) == ([] if waits else [(Differs.NO_TIMER, bill.id)])
     assert found(replace(bill, due_at=NOW)) == [], "with a timer, any is in order"
+
+
+@pytest.mark.parametrize("status", RefundStatus)
+def test_c6_a_refund_that_is_under_way_has_a_timer(status):
+    refund = Refund("acme", BILLS[0].id, 1, status, Money(20_00, "USD"), 2000, "pi_1", NOW)
+    assert found(refund) == ([(Differs.NO_TIMER, refund.id)] if status in ("requested", "pending") else [])
+    assert found(replace(refund, due_at=NOW)) == []
 
 
 @pytest.mark.parametrize(

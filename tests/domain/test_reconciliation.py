@@ -8,8 +8,11 @@ import pytest
 from shared.domain import invoice, reconciliation
 from shared.domain.changes import Event
 from shared.domain.difference import TOLD_FOR, Difference, Differs
-from shared.domain.invoice import AttemptState, InvoiceStatus
-from shared.domain.reconciliation import Charge
+from shared.domain.invoice import AttemptState, Dispute, InvoiceStatus
+from shared.domain.money import Money
+from shared.domain.reconciliation import Charge, Disputed
+from shared.domain.refund import Refund, RefundStatus
+from shared.domain.repayment import Repayment
 from tests.domain.payments import DAY, ISSUED, T0, in_state, said
 
 CHARGE = Charge("ch_1", "pi_1", "succeeded", 100_00, "usd", "cus_acme", "acme", ISSUED.id)
@@ -66,6 +69,53 @@ def test_c8_a_difference_says_which_payment_moved_what_for_which_invoice():
     assert found == Difference(Differs.UNKNOWN_INVOICE, "pi_1", "acme", what, T0 + TOLD_FOR)
     facts = {"code": "reconciliation_difference", "differs": "unknown_invoice", "thing": "pi_1", "what": what}
     assert found.event == Event("acme", "alarm.raised", facts)
+
+
+REFUND = Refund(
+    "acme", ISSUED.id, 1, RefundStatus.PENDING, Money(20_00, "USD"), 2000, "pi_1", T0, stripe_refund="re_1"
+)
+BACK = Repayment("re_1", "pending", 2000, "usd", "pi_1", "acme", ISSUED.id, 1)
+
+
+@pytest.mark.parametrize(
+    ("refund", "differs"),
+    [
+        (REFUND, None),
+        (None, Differs.UNKNOWN_REFUND),
+        (replace(REFUND, stripe_refund="re_2"), Differs.REFUND),
+        (replace(REFUND, stripe_refund=None), Differs.REFUND),
+        (replace(REFUND, units=2001), Differs.REFUND),
+    ],
+)
+def test_c8_a_refund_at_stripe_carries_out_one_of_ours_or_differs(refund, differs):
+    found = reconciliation.repaid(BACK, refund, T0)
+    assert (found and (found.differs, found.thing)) == (differs and (differs, "re_1"))
+
+
+@pytest.mark.parametrize(
+    ("status", "payment", "bill", "told"),
+    [
+        ("succeeded", "pi_1", PAID, True),
+        ("pending", "pi_1", PAID, True),
+        ("failed", "pi_1", PAID, False),
+        ("canceled", "pi_1", PAID, False),
+        ("succeeded", "pi_2", PAID, False),
+        ("succeeded", "pi_1", NO_ATTEMPT, False),
+        ("succeeded", "pi_1", None, False),
+    ],
+)
+def test_c8_a_refund_by_hand_is_told_if_it_gives_back_what_an_invoice_is_paid_by(status, payment, bill, told):
+    by_hand = replace(BACK, status=status, account_id="", invoice_id="", n=0)
+    found = reconciliation.repaid_by_hand(by_hand, said(id=payment), bill, T0)
+    assert (found and found.differs) == (Differs.UNKNOWN_REFUND if told else None)
+
+
+def test_c8_a_dispute_is_known_to_its_invoice_or_differs():
+    dispute = Dispute("du_1", "needs_response", Money(100_00, "USD"))
+    seen, knows = Disputed("pi_1", dispute), replace(PAID, disputes=(replace(dispute, status="lost"),))
+    assert reconciliation.disputed(seen, said(), knows, T0) is None
+    for bill in (PAID, None):
+        assert reconciliation.disputed(seen, said(), bill, T0).differs is Differs.UNKNOWN_DISPUTE
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,17 @@
 """What the table and Stripe say differently comes to light: daily from Stripe's side, weekly from ours (C8)."""
 
+from dataclasses import replace
+
 import boto3
 import pytest
 import stripe
 
 from infra.local.cloud import STRIPE_KEY
+from shared.domain import refund as refunding
+from shared.domain.changes import Changes
+from shared.domain.refund import Refund
 from shared.payments import ledger
-from shared.store import queries
+from shared.store import queries, table
 from tests.world import World
 
 ONE_SEAT = {"items": [{"price": "sales-seat"}]}
@@ -183,6 +188,82 @@ def test_c8_the_ledger_is_read_to_its_last_page(world, monkeypatch):
     assert world.cloud.stripe.calls["GET /v1/balance_transactions"] - before == 4 + 1 + 1
 
 
+# ---- daily: what went back
+
+
+def refund(world, amount=None):
+    """The seller's staff give money back, as our API does it."""
+    body = {"amount": {"amount": amount, "currency": "USD"}} if amount else {}
+    return world.staff("POST", f"/accounts/acme/invoices/{world.bill.id}/refunds", body).json
+
+
+def lost(world, kind):
+    """The table loses its refunds, and the invoice what it knows of them."""
+    table = world.cloud.store._tables["prorata"]
+    for item in world.contents():
+        if item["kind"]["S"] == kind:
+            table.write((item["PK"]["S"], item["SK"]["S"]), None)
+
+
+def test_c8_refunds_and_disputes_that_are_known_are_no_difference(world):
+    refund(world, "20.00")
+    refund(world)
+    world.on("2026-02-26T00:00:00Z")
+    world.cloud.stripe.dispute(queries.invoices("acme").items[1].live.payment_intent)
+    world.on("2026-02-28T00:00:00Z")
+    look(world, "accounts")
+    assert alarms() == [("payment_disputed",)]
+
+
+def test_c8_a_refund_that_was_made_by_hand_is_told(world):
+    made = outside(world).refunds.create({"payment_intent": world.bill.live.payment_intent, "amount": 1000})
+    world.on(DAY_3)
+    assert alarms() == [differs("unknown_refund", made.id)]
+
+
+def test_c8_a_refund_of_ours_that_is_lost_is_told(world):
+    refund(world, "20.00")
+    [made] = world.cloud.stripe._account.refunds
+    world.cloud.settle()
+    lost(world, "refund")
+    world.on(DAY_3)
+    assert alarms() == [differs("unknown_refund", made)]
+
+
+def test_c8_a_refund_that_a_bank_sent_back_unheard_is_learned(world):
+    refund(world, "20.00")
+    [made] = world.cloud.stripe._account.refunds
+    world.cloud.settle()
+    world.cloud.deliveries.lost_until = world.cloud.now.replace(month=6)
+    world.cloud.stripe.fail_refund(made)
+    world.on(DAY_1)
+    assert alarms() == [("refund_failed",)]
+
+
+def test_c8_another_amount_given_back_than_was_asked_for_is_told(world):
+    refund(world, "20.00")
+    [made] = world.cloud.stripe._account.refunds.values()
+    world.cloud.settle()
+    made["amount"] = 2100
+    world.on(DAY_1)
+    assert sorted(alarms()) == [differs("refund_differs", made["id"]), ("refund_mismatch",)]
+
+
+def test_c8_a_dispute_that_no_webhook_told_of_is_noted_the_next_day(world):
+    world.cloud.deliveries.lost_until = world.cloud.now.replace(month=6)
+    dispute = world.cloud.stripe.dispute(world.bill.live.payment_intent)
+    world.on(DAY_1)
+    assert [each.id for each in queries.invoice("acme", world.bill.id).disputes] == [dispute]
+    assert alarms() == [("payment_disputed",)]
+
+
+def test_c8_a_dispute_about_an_invoice_that_is_not_there_is_told(world):
+    payment = paid_outside(world, invoice="sub_lost-00007")
+    dispute = world.cloud.stripe.dispute(payment)
+    world.on(DAY_1)
+    assert sorted(alarms()) == [differs("unknown_dispute", dispute), differs("unknown_invoice", payment)]
+
+
 # ---- weekly: through the table, and from what is paid there to Stripe
 
 
@@ -196,8 +277,17 @@ def test_c8_an_account_in_order_is_looked_through_without_a_word(world):
 def test_c6_what_lies_in_the_table_and_waits_for_nothing_is_found(world):
     key = f"INVOICE#{world.bill.id}#"
     spoil(world, key, "status", {"S": "processing"})
+    back = refund_under_way(world)
     look(world, "accounts")
-    assert alarms() == [differs("no_timer", world.bill.id)]
+    assert sorted(alarms()) == [differs("no_timer", world.bill.id), differs("no_timer", back)]
+
+
+def refund_under_way(world):
+    """A refund that was forgotten before it was sent."""
+    changes = refunding.issue(world.bill, None, None, world.bill.date, world.cloud.now)
+    [made] = [entity for entity in changes.put if isinstance(entity, Refund)]
+    table.commit(Changes(put=(replace(made, due_at=None),)), world.cloud.now)
+    return made.id
 
 
 def test_c8_what_is_paid_here_and_not_at_stripe_is_found(world):

@@ -219,6 +219,38 @@ def test_c8_a_payment_that_was_cancelled_and_replaced_is_known_by_the_last_one(w
     assert alarms() == []
 
 
+def test_c8_refunds_that_were_lost_are_known_again_and_never_made_twice(world):
+    world.on(AFTER)
+    path = f"/accounts/acme/invoices/{world.subscription}-00001/refunds"
+
+    def two_refunds():
+        for amount in ("100.00", "50.00"):
+            assert world.staff("POST", path, {"amount": {"amount": amount, "currency": "USD"}}).status == 201
+        world.cloud.settle()
+
+    restored(world, two_refunds)
+    assert world.staff("GET", path).json["items"] == []
+    adopt(world, since=AFTER)
+    items = world.staff("GET", path).json["items"]
+    given = [(each["id"][-3:], each["amount"]["amount"], each["status"]) for each in items]
+    assert given == [("R01", "100.00", "succeeded"), ("R02", "50.00", "succeeded")]
+
+    assert world.staff("POST", path, {}).json["amount"]["amount"] == "350.00", "no more than is left"
+    world.on("2026-03-01T00:00:00Z")
+    assert sum(each["amount"] for each in world.cloud.stripe._account.refunds.values()) == 500_00
+    assert alarms() == []
+
+
+def test_c8_a_dispute_that_was_lost_is_noted_again(world):
+    world.on(AFTER)
+    bill = queries.invoice("acme", f"{world.subscription}-00001")
+    restored(world, lambda: (world.cloud.stripe.dispute(bill.live.payment_intent), world.cloud.settle()))
+    assert queries.invoice("acme", bill.id).disputes == ()
+    adopt(world, since=AFTER)
+    assert [each.status for each in queries.invoice("acme", bill.id).disputes] == ["needs_response"]
+    assert alarms() == [("payment_disputed",)]
+
+
 def test_c8_a_task_that_nobody_knows_is_refused(world):
     for event in ({}, {"task": "adopt"}, {"task": "other"}):
         with pytest.raises(ValueError, match="There is no task"):

@@ -263,6 +263,7 @@ def test_ap15_a_refund():
     assert queries.refund("acme", f"{INVOICE.id}-R01") == replace(REFUND, version=1)
     for account, number in (("globex", f"{INVOICE.id}-R01"), ("acme", f"{INVOICE.id}-R02"), ("acme", INVOICE.id)):
         assert refused(NotFound, queries.refund, account, number) == "unknown_refund"
+        assert queries.find_refund(account, number) is None
 
 
 def test_ap16_the_credit_notes_of_an_invoice_each_with_its_refund():
@@ -293,9 +294,9 @@ def scanned(number, of, limit):
 
 
 def test_ap18_all_of_an_account_that_must_agree():
-    write(ACME, CHECKOUT, SUBSCRIPTION, PENDING, INVOICE, PAST_ATTEMPT, METHOD, invoice(1, "globex"))
+    write(ACME, CHECKOUT, SUBSCRIPTION, PENDING, INVOICE, PAST_ATTEMPT, REFUND, METHOD, invoice(1, "globex"))
     found = queries.holdings("acme")
-    assert found == [replace(thing, version=1) for thing in (CHECKOUT, INVOICE, SUBSCRIPTION)]
+    assert found == [replace(thing, version=1) for thing in (CHECKOUT, INVOICE, REFUND, SUBSCRIPTION)]
     assert queries.holdings("nobody") == []
 
 
