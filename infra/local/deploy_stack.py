@@ -68,9 +68,9 @@ def deploy(address: str, packages: Path, parameters: Mapping[str, str]) -> Stack
 
 
 DIFFERENCES = """\
-What differs from AWS: the sweeps fire every minute, a renewal that failed comes back after 6 s, the tokens' issuer and
-Stripe's stand-in are plain HTTP on loopback, the functions run under a Python and a processor of this machine, and
-who may send a message may send many (AWS means both by one right, ministack does not)."""
+What differs from AWS: the sweeps fire every minute, a renewal that failed comes back after 6 s, the issuer of
+the tokens and Stripe's stand-in are plain HTTP on loopback, the functions run under a Python and a processor of this
+machine, and who may send a message may send many (AWS means both by one right, ministack does not)."""
 
 
 def _for_this_machine(document: Document) -> Document:
