@@ -235,6 +235,11 @@ def test_the_samples_tell_their_story_to_functions_that_run_as_on_lambda(deploye
     assert (status, invoice["status"]) == (200, "paid")
     assert float(invoice["total"]["amount"]) == pytest.approx(270 + float(charge))
     assert [line["amount"]["amount"] for line in invoice["lines"]] == ["270.00", charge]
+
+    status, refund = story.tell("refunds")
+    assert (status, refund["status"]) == (201, "succeeded")
+    assert story.tell("reconcile_begin") == len(deployed.queued("ReconcileQueue"))
+    assert story.tell("reconcile_work") == {"batchItemFailures": []}
     assert story.told == FUNCTION.keys(), "every sample has had its part"
 
 
