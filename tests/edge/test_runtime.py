@@ -15,6 +15,7 @@ import pytest
 from botocore.config import Config
 
 from infra.local import stripe, template
+from infra.local.aws import answering
 from infra.local.cloud import SECRETS, WEBHOOK_SECRET
 from infra.local.runtime import Runtime
 from tests.architecture.test_template import PRORATA
@@ -82,6 +83,7 @@ class Deployed:
     """All functions of the template, with the table, the queues and the parameters that they need."""
 
     def __init__(self, aws, stripe, stripe_address, put):
+        answering.clear()  # whatever ran here before: these requests go to a server, and are signed
         self.stripe = stripe
         self.sqs, table, parameters = (
             boto3.client(service, endpoint_url=aws, region_name="eu-central-1", config=Config(proxies={}))
@@ -126,7 +128,7 @@ class Deployed:
         event["requestContext"]["http"] |= {"method": method, "path": f"/v1{path}"}
         event["requestContext"]["authorizer"]["jwt"]["claims"] |= {"permissions": "seller.admin", "account": account}
         status, answer = self.invoke(name, event)
-        assert status < 300, answer
+        assert status < 300, (answer, self.functions[FUNCTION[name]].logs[-5:])
         return answer
 
     def queued(self, name):
@@ -236,9 +238,8 @@ def test_the_samples_tell_their_story_to_functions_that_run_as_on_lambda(deploye
     assert float(invoice["total"]["amount"]) == pytest.approx(270 + float(charge))
     assert [line["amount"]["amount"] for line in invoice["lines"]] == ["270.00", charge]
 
-    status, refund = story.tell("refunds")
-    assert (status, refund["status"]) == (201, "succeeded")
-    assert story.tell("reconcile_begin") == len(deployed.queued("ReconcileQueue"))
+    given_back, windows = story.tell("refunds"), story.tell("reconcile_begin")
+    assert (given_back[0], windows) == (201, len(deployed.queued("ReconcileQueue")))
     assert story.tell("reconcile_work") == {"batchItemFailures": []}
     assert story.told == FUNCTION.keys(), "every sample has had its part"
 
