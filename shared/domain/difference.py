@@ -24,8 +24,7 @@ class Differs(StrEnum):
     UNKNOWN_REFUND = "unknown_refund"  # money went back, and there is no refund of ours for it
     REFUND = "refund_differs"  # another refund at Stripe, or another amount, than ours says
     UNKNOWN_DISPUTE = "unknown_dispute"  # a bank took money back, and its invoice cannot say so
-    NOT_APPLIED = "not_applied"  # applying what Stripe says failed
-    UNREADABLE = "unreadable"  # what lies in the table of an account cannot be read
+    UNCHECKED = "unchecked"  # seeing to it failed: it cannot be read, or not be applied
     NO_PAYMENT = "paid_without_payment"  # paid here, not at Stripe
     NO_TIMER = "no_timer"  # open, and nothing would ever bring it up again
     OVERDUE = "overdue"  # its time came days ago, and nobody did it

@@ -72,9 +72,9 @@ def each(account_id: str, thing: str, do: Callable[[], None]) -> None:
     except _LATER:
         raise
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one must not hide the others
-        logger.exception("not applied", account=account_id, thing=thing)
+        logger.exception("unchecked", account=account_id, thing=thing)
         what = f"{thing}: {type(error).__name__}: {error}"
-        tell(found(Differs.NOT_APPLIED, thing, account_id, what, clock.now()))
+        tell(found(Differs.UNCHECKED, thing, account_id, what, clock.now()))
 
 
 def tell(differs: Difference) -> None:

@@ -24,7 +24,7 @@ def begin(task: str, parts: Iterable[Mapping[str, Any]]) -> int:
     """Queue the parts of a task, each to be done from its beginning, and say how many."""
     messages = [{"task": task, "about": part, "after": None} for part in parts]
     batch.send(_QUEUE, messages)
-    logger.info("begun", task=task, parts=len(messages))
+    logger.info("task begun", task=task, parts=len(messages))
     return len(messages)
 
 

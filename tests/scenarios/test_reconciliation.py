@@ -156,7 +156,7 @@ def test_c8_one_that_cannot_be_applied_does_not_hide_the_others(world):
     payment = paid_outside(world, invoice="sub_lost-00007")
     world.on(DAY_1)
     assert sorted(alarms()) == [
-        differs("not_applied", world.bill.attempt.payment_intent),
+        differs("unchecked", world.bill.attempt.payment_intent),
         differs("unknown_invoice", payment),
     ]
 
@@ -308,7 +308,7 @@ def test_c8_an_account_that_cannot_be_read_is_told_of_and_the_others_are_looked_
     [other] = queries.invoices("bolt").items
     world.cloud.stripe._account.payment_intents[other.attempt.payment_intent]["status"] = "canceled"
     look(world, "accounts")
-    assert alarms() == [differs("not_applied", "acme")]
+    assert alarms() == [differs("unchecked", "acme")]
     assert alarms("bolt") == [differs("paid_without_payment", other.id)]
 
 
