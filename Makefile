@@ -44,9 +44,9 @@ setup: .venv/.installed  ## Install what running and testing takes into .venv
 run: setup  ## Run Prorata on this machine, with a sample seller and a calendar in hand
 	@$(BIN)/python -m infra.local run --port $(PORT)
 
-test: setup browser check .venv-deploy/.installed  ## Pass every test (and all of `make check`)
+test: setup browser check .venv-deploy/.installed  ## Pass every test, `make check` and `make deploy-local`
 	$(BIN)/python -m pytest -n auto --dist worksteal
-	SAM_CLI_TELEMETRY=0 $(SAM) build
+	@$(MAKE) --no-print-directory deploy-local
 
 # The tests of the pay page drive a Chromium. Where Debian's packages can be installed, it is; else this says what to do.
 browser:  ## See to it that there is a Chromium to test the pay page with

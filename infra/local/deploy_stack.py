@@ -80,6 +80,10 @@ def _for_this_machine(document: Document) -> Document:
             schedule["ScheduleExpression"] = "rate(1 minute)"
     document["Resources"]["RolloverQueue"]["Properties"]["VisibilityTimeout"] = 6
     del document["Parameters"]["JwtIssuer"]["AllowedPattern"]
+    for mapping in of_type(document, "AWS::Lambda::EventSourceMapping").values():
+        match mapping["ScalingConfig"]["MaximumConcurrency"]:
+            case {"Ref": name}:  # ministack would hand it on as text
+                mapping["ScalingConfig"]["MaximumConcurrency"] = document["Parameters"][name]["Default"]
     for role in of_type(document, "AWS::IAM::Role").values():
         for policy in role["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:

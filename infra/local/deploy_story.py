@@ -6,17 +6,16 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
 from infra.local.catalog_file import CatalogFile
 from infra.local.cloud import STRIPE_KEY
+from infra.local.deploy_callers import Callers, contains, expect, same
 from infra.local.deploy_issuer import Issuer, new_key
 from infra.local.deploy_roles import probe
-from infra.local.deploy_stack import ADMINISTRATOR, ROOT, Failed, Stack, until
-from infra.local.invocations import Reply
-from infra.local.simulate import CUSTOMER, STAFF
+from infra.local.deploy_stack import ADMINISTRATOR, ROOT, Stack, until
+from infra.local.simulate import CUSTOMER
 from infra.local.stripe import Stripe
 from shared.domain.changes import Changes
 from shared.domain.money import Money, total
@@ -35,16 +34,14 @@ FIRED = 100
 """Seconds: a schedule of a minute, the ten that ministack may be late, and a busy machine."""
 
 
-class Story:
+class Story(Callers):
     """A seller, two customers, and what becomes of them; each step relies on those before it."""
 
     def __init__(self, stack: Stack, issuer: Issuer, stripe: Stripe) -> None:
-        self.stack = stack
-        self.issuer = issuer
+        super().__init__(stack, issuer)
         self.stripe = stripe
         self.subscriptions: dict[str, str] = {}
         self.totals: dict[str, Money] = {}
-        self._keys = count(1)
 
     def steps(self) -> list[Callable[[], str | None]]:
         """All of them, in order; what one answers is printed behind its sentence."""
@@ -58,6 +55,8 @@ class Story:
             self.look_at_everything,
             self.give_back,
             self.open_pages,
+            self.release,
+            self.end_early,
             self.hear_stripe,
             self.go_back_a_month,
             self.bill,
@@ -71,8 +70,8 @@ class Story:
 
     def turn_strangers_away(self) -> None:
         """Strangers may read what the API is like. No token, one tampered with, expired, forged, for others: 401."""
-        _same(_expect(self.stack.call("GET", "/v1/openapi.json"), 200).json["openapi"][:2], "3.")
-        good = self._token("acme", CUSTOMER)
+        same(expect(self.stack.call("GET", "/v1/openapi.json"), 200).json["openapi"][:2], "3.")
+        good = self.token("acme", CUSTOMER)
         head, claims, signature = good.split(".")
         now = clock.now()
         for token in (
@@ -82,8 +81,8 @@ class Story:
             self.issuer.sign(now, new_key(), account="acme", permissions=CUSTOMER),
             self.issuer.sign(now, account="acme", permissions=CUSTOMER, aud="others"),
         ):
-            _expect(self.stack.call("GET", "/v1/accounts/acme", token=token), 401)
-        _expect(self.stack.call("GET", "/v1/accounts/acme", token=good), 404)  # let in: no acme yet
+            expect(self.stack.call("GET", "/v1/accounts/acme", token=token), 401)
+        expect(self.stack.call("GET", "/v1/accounts/acme", token=good), 404)  # let in: no acme yet
 
     def set_up(self) -> None:
         """The seller's staff publish a catalogue and make a seller entity and two accounts."""
@@ -93,8 +92,8 @@ class Story:
             ("/v1/accounts/acme", {"seller": "us"}),
             ("/v1/accounts/globex", {"seller": "us"}),
         ):
-            self._staff("PUT", path, body)
-            self._staff("GET", path)
+            self.staff("PUT", path, body)
+            self.staff("GET", path)
 
     def turn_others_away(self) -> None:
         """Another account's customer is refused, and so is one without the permission: 403."""
@@ -104,81 +103,103 @@ class Story:
             ("acme", "billing.view", f"POST {path}/checkout", "permission_missing"),
             ("acme", CUSTOMER, "GET /v1/subscriptions", "permission_missing"),
         ):
-            refused = self.stack.call(*route.split(), token=self._token(account, permissions))
-            _same(_expect(refused, 403).json["code"], code)
+            refused = self.stack.call(*route.split(), token=self.token(account, permissions))
+            same(expect(refused, 403).json["code"], code)
 
     def save_cards(self) -> None:
         """Both customers save a card; Stripe's stand-in knows it from then on."""
         for account in ("acme", "globex"):
-            saved = self._customer(account, "POST", "payment-method", {"payment_method": "pm_card_visa"})
-            _same((saved["status"], saved["payment_method"]["last4"]), ("succeeded", "4242"))
+            saved = self.customer(account, "POST", "payment-method", {"payment_method": "pm_card_visa"})
+            same((saved["status"], saved["payment_method"]["last4"]), ("succeeded", "4242"))
 
     def check_out(self) -> None:
         """Each looks at a price, buys five seats for 500.00 USD, and has paid: the subscriptions are there."""
         body = {"items": [{"price": "sales-seat", "quantity": 5}]}
         for account in ("acme", "globex"):
-            _same(self._customer(account, "POST", "checkout/preview", body)["due_now"]["amount"], "500.00")
-            bought = self._customer(account, "POST", "checkout", body)
-            _same((bought["status"], bought["payment"]["status"]), ("complete", "paid"))
+            same(self.customer(account, "POST", "checkout/preview", body)["due_now"]["amount"], "500.00")
+            bought = self.customer(account, "POST", "checkout", body)
+            same((bought["status"], bought["payment"]["status"]), ("complete", "paid"))
             self.subscriptions[account] = bought["subscriptions"][0]["id"]
-            _same(self._customer(account, "GET", f"checkout/{bought['id']}"), bought)
+            same(self.customer(account, "GET", f"checkout/{bought['id']}"), bought)
 
     def buy_a_seat(self) -> None:
         """A seat more: the preview tells its price, and the same request sent twice buys it once."""
         path = f"subscriptions/{self.subscriptions['acme']}/seats"
-        shown = self._customer("acme", "POST", f"{path}/sales/preview", {"quantity": 1})
+        shown = self.customer("acme", "POST", f"{path}/sales/preview", {"quantity": 1})
         body = {"quantity": 1, "expect_amount": shown["charge"]["amount"]}
-        bought = [self._customer("acme", "POST", f"{path}/sales", body, key="a-seat-more") for _ in range(2)]
-        _same(bought, [shown, shown])
-        _same(self._customer("acme", "GET", path)["seats"][0]["total"], 6)
+        bought = [self.customer("acme", "POST", f"{path}/sales", body, key="a-seat-more") for _ in range(2)]
+        same(bought, [shown, shown])
+        same(self.customer("acme", "GET", path)["seats"][0]["total"], 6)
 
     def look_at_everything(self) -> None:
         """Subscriptions, invoices and events are listed and shown, over one account and over all."""
-        listed = self._staff("GET", "/v1/subscriptions")["items"]
-        _same({each["id"] for each in listed}, set(self.subscriptions.values()))
-        listed = self._customer("acme", "GET", "subscriptions")["items"]
-        _same([each["id"] for each in listed], [self.subscriptions["acme"]])
-        shown = self._customer("acme", "GET", f"subscriptions/{self.subscriptions['acme']}")
-        _same((shown["cost"]["amount"], len(shown["pending"])), ("600.00", 1))
-        [invoice] = self._customer("acme", "GET", "invoices")["items"]
-        _same(self._customer("acme", "GET", f"invoices/{invoice['id']}"), invoice)
-        happened = {each["type"] for each in self._customer("acme", "GET", "events")["items"]}
+        listed = self.staff("GET", "/v1/subscriptions")["items"]
+        same({each["id"] for each in listed}, set(self.subscriptions.values()))
+        listed = self.customer("acme", "GET", "subscriptions")["items"]
+        same([each["id"] for each in listed], [self.subscriptions["acme"]])
+        shown = self.customer("acme", "GET", f"subscriptions/{self.subscriptions['acme']}")
+        same((shown["cost"]["amount"], len(shown["pending"])), ("600.00", 1))
+        [invoice] = self.customer("acme", "GET", "invoices")["items"]
+        same(self.customer("acme", "GET", f"invoices/{invoice['id']}"), invoice)
+        happened = {each["type"] for each in self.customer("acme", "GET", "events")["items"]}
         assert {"invoice.paid", "subscription.started", "seats.added"} <= happened, happened
 
     def give_back(self) -> None:
         """The seller's staff give 100.00 USD back, with a credit note; Stripe's stand-in pays it out."""
-        [invoice] = self._customer("globex", "GET", "invoices")["items"]
+        [invoice] = self.customer("globex", "GET", "invoices")["items"]
         path = f"/v1/accounts/globex/invoices/{invoice['id']}/refunds"
-        made = self._staff("POST", path, {"amount": {"amount": "100.00", "currency": "USD"}})
-        _same((made["status"], made["credit_note"]["number"]), ("succeeded", f"{invoice['id']}-C01"))
-        _same(self._customer("globex", "GET", f"invoices/{invoice['id']}/refunds")["items"], [made])
+        made = self.staff("POST", path, {"amount": {"amount": "100.00", "currency": "USD"}})
+        same((made["status"], made["credit_note"]["number"]), ("succeeded", f"{invoice['id']}-C01"))
+        same(self.customer("globex", "GET", f"invoices/{invoice['id']}/refunds")["items"], [made])
 
     def open_pages(self) -> None:
         """A customer without a card is sent to the pay page, pays there, and sees it; the update page opens too."""
-        self._staff("PUT", "/v1/accounts/initech", {"seller": "us"})
-        body = {"items": [{"price": "sales-seat", "quantity": 1}]}
-        opened = self._customer("initech", "POST", "checkout", body)["payment"]
-        _same(urlsplit(opened["pay_page"]).scheme, "https")
+        self.staff("PUT", "/v1/accounts/initech", {"seller": "us"})
+        body = {"items": [{"price": "sales-seat", "quantity": 1, "term": "year"}]}
+        opened = self.customer("initech", "POST", "checkout", body)["payment"]
+        same(urlsplit(opened["pay_page"]).scheme, "https")
         address = urlsplit(opened["pay_page"]).path
-        _contains(_expect(self.stack.call("GET", address), 200).body, "100.00 USD to pay.")
-        begun = _expect(self.stack.call("POST", address, headers={"Idempotency-Key": "a-page"}), 200).json
-        _same(begun["client_secret"], opened["client_secret"])
+        contains(expect(self.stack.call("GET", address), 200).body, "100.00 USD to pay.")
+        begun = expect(self.stack.call("POST", address, headers={"Idempotency-Key": "a-page"}), 200).json
+        same(begun["client_secret"], opened["client_secret"])
         self.stripe.pay(begun["client_secret"].partition("_secret")[0], "pm_card_visa")
-        _contains(_expect(self.stack.call("GET", address), 200).body, "Paid on ")
-        _expect(self.stack.call("GET", f"{address}x"), 404)
-        [started] = self._customer("initech", "GET", "subscriptions")["items"]
-        shown = self._customer("initech", "GET", f"subscriptions/{started['id']}")
+        contains(expect(self.stack.call("GET", address), 200).body, "Paid on ")
+        expect(self.stack.call("GET", f"{address}x"), 404)
+        shown = self.customer("initech", "GET", self._path_of("initech"))
         update_page = self.stack.call("GET", urlsplit(shown["update_page"]).path)
-        _contains(_expect(update_page, 200).body, "Charged at present: Visa ending in 4242.")
+        contains(expect(update_page, 200).body, "Charged at present: Visa ending in 4242.")
+
+    def release(self) -> None:
+        """A subscription that was parked for its safety is released by the seller's staff, once."""
+        path = self._path_of("initech")
+        self._write("initech", path.partition("/")[2], "parked", {"BOOL": True})
+        released = self.staff("POST", f"/v1/accounts/initech/{path}/release")
+        same(released["status"], "active")
+        happened = {each["type"] for each in self.customer("initech", "GET", "events")["items"]}
+        same("subscription.released" in happened, True)
+
+    def end_early(self) -> str:
+        """A customer ends a year early; the rest of it is declined, tried by hand, and given up by the staff."""
+        self.customer("initech", "POST", "payment-method", {"payment_method": "pm_card_chargeCustomerFail"})
+        path = self._path_of("initech")
+        shown = self.customer("initech", "POST", f"{path}/cancel/preview")
+        ended = self.customer("initech", "POST", f"{path}/cancel", {"understood": True})
+        same((shown["charge"]["amount"], ended["charge"]), ("1100.00", shown["charge"]))
+        [rest] = [each for each in self.customer("initech", "GET", "invoices")["items"] if each["status"] != "paid"]
+        declined = self.customer("initech", "POST", f"invoices/{rest['id']}/pay")
+        same((declined["status"], declined["error"]["code"]), ("open", "generic_decline"))
+        given_up = self.staff("POST", f"/v1/accounts/initech/invoices/{rest['id']}/write-off")
+        same((given_up["status"], given_up["total"]), ("uncollectible", shown["charge"]))
+        return f"{given_up['total']['amount']} USD"
 
     def hear_stripe(self) -> None:
         """Stripe's messages are taken and a forged one is not; by now every route has answered."""
         told = self.stripe.webhooks()
         for message in told:
-            _expect(self.stack.call("POST", "/v1/stripe/webhook", message.body, headers=message.headers), 200)
+            expect(self.stack.call("POST", "/v1/stripe/webhook", message.body, headers=message.headers), 200)
         forged = self.stack.call("POST", "/v1/stripe/webhook", told[0].body + b" ", headers=told[0].headers)
-        _same(_expect(forged, 422).json["code"], "invalid_signature")
-        _same(self.stack.routes_not_called(), [])
+        same(expect(forged, 422).json["code"], "invalid_signature")
+        same(self.stack.routes_not_called(), [])
 
     # ---- what is due
 
@@ -189,35 +210,35 @@ class Story:
             moved = _a_month_earlier(queries.book(account, subscription))
             table.commit(moved, clock.now())
             self.totals[account] = _next_total(queries.book(account, subscription))
-        self._spoil("globex", "a fortnight")
+        self._write("globex", self.subscriptions["globex"], "term", {"S": "a fortnight"})  # no decision of ours does
 
     def bill(self) -> str:
         """Scheduler fires the sweep; queue and worker bill the month that has begun: an invoice lies in the table."""
         invoice = until(lambda: self._invoice("acme"), FIRED, "an invoice of acme")
-        _same(invoice["total"]["amount"], self.totals["acme"].decimal)
+        same(invoice["total"]["amount"], self.totals["acme"].decimal)
         return f"{invoice['total']['amount']} USD, {len(invoice['lines'])} lines"
 
     def fail(self) -> None:
         """What cannot be read fails five times and ends among the dead letters, with an alarm."""
         until(self._dead_letters, FIRED, "a dead letter")
         until(lambda: self._failures() >= MOST_TRIES, 10, "as many failures in the log")
-        _same(self._failures(), MOST_TRIES)
-        _same(self._invoice("globex"), None)
-        happened = self._staff("GET", "/v1/accounts/globex/events")["items"]
+        same(self._failures(), MOST_TRIES)
+        same(self._invoice("globex"), None)
+        happened = self.staff("GET", "/v1/accounts/globex/events")["items"]
         [alarm] = [each for each in happened if each["type"] == "alarm.raised"]
-        _same((alarm["code"], alarm["subscription"]), ("unreadable", self.subscriptions["globex"]))
+        same((alarm["code"], alarm["subscription"]), ("unreadable", self.subscriptions["globex"]))
 
     def redrive(self) -> str:
         """Repaired and sent again, it is billed as well, and no dead letter is left."""
-        self._spoil("globex", "month")
+        self._write("globex", self.subscriptions["globex"], "term", {"S": "month"})
         sqs = self.stack.client("sqs")
         dead, queue = self.stack.ids["RolloverDeadLetters"], self.stack.ids["RolloverQueue"]
         for message in sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10)["Messages"]:
             sqs.send_message(QueueUrl=queue, MessageBody=message["Body"])
             sqs.delete_message(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"])
         invoice = until(lambda: self._invoice("globex"), 30, "an invoice of globex")
-        _same(invoice["total"]["amount"], self.totals["globex"].decimal)
-        _same(self._dead_letters(), 0)
+        same(invoice["total"]["amount"], self.totals["globex"].decimal)
+        same(self._dead_letters(), 0)
         return f"{invoice['total']['amount']} USD"
 
     def charge(self) -> None:
@@ -226,9 +247,9 @@ class Story:
         charged = self._payments_at_stripe()
         for account, owed in self.totals.items():
             found = [each for each in charged if each["metadata"].get("invoice") == self._invoice_id(account)]
-            _same([(each["status"], each["amount_received"]) for each in found], [("succeeded", to_stripe(owed))])
+            same([(each["status"], each["amount_received"]) for each in found], [("succeeded", to_stripe(owed))])
         for message in self.stripe.webhooks():
-            _expect(self.stack.call("POST", "/v1/stripe/webhook", message.body, headers=message.headers), 200)
+            expect(self.stack.call("POST", "/v1/stripe/webhook", message.body, headers=message.headers), 200)
 
     def ask_the_roles(self) -> str:
         """Every role may do what the template grants it, and nothing else that another one may."""
@@ -236,20 +257,6 @@ class Story:
         return f"{through} requests go through, {denied} are denied"
 
     # ---- helpers
-
-    def _token(self, account: str, permissions: str) -> str:
-        return self.issuer.sign(clock.now(), sub="someone", account=account, permissions=permissions)
-
-    def _staff(self, method: str, path: str, body: Any = None) -> Any:
-        token = self.issuer.sign(clock.now(), sub="staff", permissions=STAFF)
-        headers = {"Idempotency-Key": f"request-{next(self._keys)}"}
-        return _expect(self.stack.call(method, path, body, token=token, headers=headers), 200, 201).json
-
-    def _customer(self, account: str, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
-        headers = {"Idempotency-Key": key or f"request-{next(self._keys)}"}
-        token = self._token(account, CUSTOMER)
-        reply = self.stack.call(method, f"/v1/accounts/{account}/{path}", body, token=token, headers=headers)
-        return _expect(reply, 200, 201).json
 
     def _invoice_id(self, account: str) -> str:
         return f"{self.subscriptions[account]}-00001"
@@ -260,7 +267,7 @@ class Story:
         table = self.stack.ids["BillingTable"]
         if "Item" not in self.stack.client("dynamodb").get_item(TableName=table, Key=key):
             return None
-        return self._customer(account, "GET", f"invoices/{self._invoice_id(account)}")
+        return self.customer(account, "GET", f"invoices/{self._invoice_id(account)}")
 
     def _all_paid(self) -> bool:
         return all(self._invoice(account)["status"] == "paid" for account in self.subscriptions)
@@ -285,13 +292,19 @@ class Story:
         for name, value in settings.items():
             setattr(Record.Meta, name, value)
 
-    def _spoil(self, account: str, term: str) -> None:
-        """Write a commitment term that no decision of ours writes, or the right one again."""
+    def _path_of(self, account: str) -> str:
+        """Where the one subscription of an account is found."""
+        [only] = self.customer(account, "GET", "subscriptions")["items"]
+        return f"subscriptions/{only['id']}"
+
+    def _write(self, account: str, subscription: str, attribute: str, value: dict[str, Any]) -> None:
+        """Write an attribute of a subscription past the product, as an administrator may."""
         self.stack.client("dynamodb").update_item(
             TableName=self.stack.ids["BillingTable"],
-            Key={"PK": {"S": f"ACCOUNT#{account}"}, "SK": {"S": f"SUB#{self.subscriptions[account]}#"}},
-            UpdateExpression="SET term = :term",
-            ExpressionAttributeValues={":term": {"S": term}},
+            Key={"PK": {"S": f"ACCOUNT#{account}"}, "SK": {"S": f"SUB#{subscription}#"}},
+            UpdateExpression="SET #attribute = :value",
+            ExpressionAttributeNames={"#attribute": attribute},
+            ExpressionAttributeValues={":value": value},
         )
 
 
@@ -311,19 +324,3 @@ def _item_earlier(item: PendingInvoiceItem, whole: Period) -> PendingInvoiceItem
 def _next_total(book: Book) -> Money:
     """What its next invoice must come to: the fees of a period, and what waits."""
     return total((book.subscription.fee, *(item.amount for item in book.pending)), book.subscription.currency)
-
-
-def _expect(reply: Reply, *statuses: int) -> Reply:
-    if reply.status not in statuses:
-        raise Failed(f"It was answered {reply.status}: {reply.body[:500]}")
-    return reply
-
-
-def _contains(text: str, expected: str) -> None:
-    if expected not in text:
-        raise Failed(f"{expected!r} is not in {text[:500]}")
-
-
-def _same(found: Any, expected: Any) -> None:
-    if found != expected:
-        raise Failed(f"It is {found}, not {expected}")
