@@ -390,7 +390,7 @@ def standing(before, then, subscription):
     return (subscription.status, subscription.unpaid), [event.type for event in changes.events]
 
 
-def test_r79_unpaid_from_the_first_failure_until_all_is_paid():
+def test_r78_r79_unpaid_from_the_first_failure_until_all_is_paid_and_active_again():
     failed = after(ISSUED, declined())
     again = after(begin_again(failed, T0 + 3 * DAY), declined(charge="ch_2"), T0 + 3 * DAY)
     paid = after(again, said())
