@@ -18,6 +18,11 @@ CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_act
 CANCELABLE = {"payment_intent": (*CONFIRMABLE, "requires_capture"), "setup_intent": CONFIRMABLE}
 OF_THE_ATTEMPT = ("confirm", "mandate_data", "off_session", "payment_method", "return_url")  # said once, not kept
 MISSING_METHOD = "You cannot confirm this intent because it's missing a payment method."
+NOBODY_THERE = (
+    "You cannot confirm with `off_session=true` when `setup_future_usage` is also set on the PaymentIntent. "
+    "The customer needs to be on-session to perform the steps which may be required to set up the PaymentMethod "
+    "for future usage. Please confirm this PaymentIntent with your customer on-session."
+)
 
 
 # -- payment intents ---------------------------------------------------------------------------------------
@@ -70,6 +75,8 @@ def cancel_payment_intent(account: Account, intent_id: str, params: Params) -> O
 
 def _pay(account: Account, intent: Object, method: Object, params: Params) -> None:
     """Try the method: it is charged, unless its payer must do something first or is not there to do it."""
+    if params.get("off_session") and intent["setup_future_usage"]:
+        raise Refusal(400, NOBODY_THERE, param="off_session")
     intent.update(payment_method=method["id"], last_payment_error=None, next_action=None)
     take_mandate(account, intent, method, params)
     off_session = params.get("off_session", False)

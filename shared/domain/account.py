@@ -25,6 +25,7 @@ class Dunning(NamedTuple):
 
     retry_days: tuple[int, ...] = ()
     then: AfterRetries = AfterRetries.LEAVE_UNPAID
+    newer: bool = False  # another way to pay was saved since the charge began: that one is charged at once (F28)
 
 
 @dataclass(frozen=True, slots=True)

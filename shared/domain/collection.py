@@ -5,7 +5,8 @@
                   |  time-out, crash, 429, 503, 409: stay, same key, same parameters, later
                   |  500 or idempotency_error: look, never a new key
                   |  older than 20 h: look; found -> adopt; not found after 21 h -> abandoned -> n+1
-                  +-> DECLINED --dunning timer--> INTENT(n+1): confirm the same PaymentIntent
+                  +-> DECLINED --dunning timer--> INTENT(n+1): confirm the same PaymentIntent;
+                  |                one that was made for its payer is cancelled, and another made
                   +-> PROCESSING --webhook, or a look every 6 h--> SUCCEEDED | DECLINED
                   +-> ACTION: the payer must confirm; after 3 days it counts as a decline
                   +-> WAITING_FOR_PAYER: open, nothing happens by itself
@@ -26,6 +27,7 @@ from shared.domain import setback
 from shared.domain.changes import Changes, Event
 from shared.domain.errors import Conflict
 from shared.domain.invoice import (
+    MISMATCH,
     Attempt,
     AttemptState,
     Drawn,
@@ -63,6 +65,8 @@ class Step(StrEnum):
     LOOK = "look"  # list the customer's and match
     RETRY = "retry"  # begin the next attempt, then ask again
     CANCEL = "cancel"  # see that nothing can capture any more, then write it off
+    REPLACE = "replace"  # see that the one there is cannot capture any more, then make another
+    REMIND = "remind"  # say once more that somebody must look
 
 
 def freeze(
@@ -114,13 +118,22 @@ def next_step(invoice: Invoice, now: datetime) -> Step:
         return Step.CANCEL
     if invoice.settled or attempt is None:
         return Step.NOTHING
+    due = invoice.due_at is not None and now >= invoice.due_at
+    if invoice.held:
+        return Step.REMIND if due else Step.NOTHING
     if attempt.state is AttemptState.INTENT:
-        look, send = (Step.GET, Step.CONFIRM) if attempt.payment_intent else (Step.LOOK, Step.CREATE)
-        return look if attempt.look or now - attempt.t0 >= SAFE else send
+        return _sending(invoice, now)
     if attempt.state in (AttemptState.PROCESSING, AttemptState.ACTION):
         return Step.GET
-    due = invoice.due_at is not None and now >= invoice.due_at
     return Step.RETRY if attempt.state is AttemptState.DECLINED and due else Step.NOTHING
+
+
+def _sending(invoice: Invoice, now: datetime) -> Step:
+    attempt = invoice.live
+    if attempt.replace:
+        return Step.REPLACE
+    look, send = (Step.GET, Step.CONFIRM) if attempt.payment_intent else (Step.LOOK, Step.CREATE)
+    return look if attempt.look or now - attempt.t0 >= SAFE else send
 
 
 def create_params(invoice: Invoice) -> dict[str, Any]:
@@ -143,7 +156,10 @@ def create_params(invoice: Invoice) -> dict[str, Any]:
 
 
 def confirm_params(invoice: Invoice) -> dict[str, Any]:
-    """A further attempt on the invoice's one PaymentIntent, with the method that was current when it began."""
+    """A further attempt on the invoice's one PaymentIntent, with the method that was current when it began.
+
+    Stripe refuses this for one that is to save what pays it (``setup_future_usage``): that one is replaced before.
+    """
     attempt = invoice.live
     return {"payment_method": attempt.payment_method, "off_session": True}
 
@@ -159,21 +175,32 @@ def unclear(invoice: Invoice) -> Changes:
 
 
 def retry(invoice: Invoice, payment_method: str | None, now: datetime) -> Changes:
-    """Begin the next attempt, with the method that is current now (C2: only after one that ended)."""
+    """Begin the next attempt, with the method that is current now (C2: only after one that ended).
+
+    One that was declined for good is left alone: that waits for a new method (D17).
+    """
     attempt = invoice.live
     assert attempt.state is AttemptState.DECLINED
-    if payment_method is None and attempt.payment_method is None and attempt.payment_intent:
+    method = payment_method or attempt.payment_method
+    if (method is None and attempt.payment_intent) or (method and method == attempt.dead_method):
         return leave_to_payer(invoice)
     following = replace(
         attempt,
         n=attempt.n + 1,
         state=AttemptState.INTENT,
         t0=now,
-        payment_method=payment_method or attempt.payment_method,
+        payment_method=method,
         on_session=False,
         look=False,
+        replace=attempt.payment_intent is not None and (attempt.on_session or attempt.replace),
     )
     return Changes(put=(replace(invoice, attempt=following, due_at=now), past_attempt(invoice, now)))
+
+
+def replaced(invoice: Invoice, now: datetime) -> Invoice:
+    """The PaymentIntent that its payer did not pay is proven cancelled: the attempt makes another (C3)."""
+    anew = replace(invoice.live, payment_intent=None, replace=False, t0=now)
+    return replace(invoice, attempt=anew, due_at=now)
 
 
 def offer_to_payer(invoice: Invoice, customer: str, now: datetime) -> Changes:
@@ -204,6 +231,10 @@ def pay(invoice: Invoice, customer: str | None, payment_method: str | None, now:
     """
     if invoice.status in (InvoiceStatus.VOID, InvoiceStatus.UNCOLLECTIBLE) or invoice.giving_up:
         raise Conflict("Nothing is collected of this invoice any more.", code="invoice_closed")
+    if invoice.held:
+        raise Conflict(
+            "A payment that Stripe has does not fit this invoice: the seller must look at it.", code=MISMATCH
+        )
     attempt = invoice.attempt
     if invoice.settled or (attempt and attempt.state not in _LEFT):
         return Changes()
@@ -214,7 +245,7 @@ def pay(invoice: Invoice, customer: str | None, payment_method: str | None, now:
     if attempt.by_hand >= MOST_BY_HAND:
         sentence = f"This invoice was tried by hand {MOST_BY_HAND} times. Please save another way to pay."
         raise Conflict(sentence, code="too_many_retries")
-    if attempt.error in HARD_DECLINES and payment_method == attempt.payment_method:
+    if payment_method is not None and payment_method == attempt.dead_method:
         sentence = "This way to pay was declined for good. Please save another one."
         raise Conflict(sentence, code="method_declined_for_good")
     return _again(invoice, replace(attempt, by_hand=attempt.by_hand + 1), payment_method, now)
@@ -266,9 +297,13 @@ def standing(before: Invoice, after: Invoice, subscription: Subscription) -> Cha
 
 
 def bring_up(invoice: Invoice, customer: str | None, payment_method: str, now: datetime) -> Changes:
-    """A new method was saved: what is past due is charged by it now, once however often that is told (F28)."""
+    """A new method was saved: what is past due is charged by it now, once however often that is told (F28).
+
+    So is what waits for its payer to confirm the method before.
+    """
     attempt = invoice.attempt
-    if invoice.settled or not invoice.past_due or invoice.giving_up:
+    confirming = attempt is not None and attempt.state is AttemptState.ACTION and invoice.subscription_ids
+    if invoice.settled or invoice.giving_up or invoice.held or not (invoice.past_due or confirming):
         return Changes()
     if attempt is None:
         return Changes(put=(freeze(invoice, customer, payment_method, now),))
@@ -289,7 +324,8 @@ def postpone(invoice: Invoice, error: str, now: datetime) -> Changes:
     if not setback.still_due(invoice.due_at, now):
         return Changes()
     again = now + setback.delay(invoice.failures)
-    put_off = replace(invoice, failures=invoice.failures + 1, due_at=again, error=setback.cut(error))
+    known = MISMATCH if invoice.held else setback.cut(error)
+    put_off = replace(invoice, failures=invoice.failures + 1, due_at=again, error=known)
     alarm = setback.alarm(invoice.account_id, invoice.failures, "collection_failed", error, invoice=invoice.id)
     return Changes(put=(put_off,), events=alarm)
 

@@ -14,6 +14,7 @@ from shared.domain.processor import can_charge
 from shared.domain.subscription import PendingInvoiceItem, Subscription, SubscriptionItem
 
 CARRIED = "carried"
+MISMATCH = "payment_mismatch"
 
 
 class InvoiceStatus(StrEnum):
@@ -68,8 +69,10 @@ class Attempt:
     ``n`` makes keys; ``declines`` is what dunning counts. ``amount`` is frozen
     in Stripe's units. ``charge`` is Stripe's latest charge that was accounted
     for, so that an old decline is not counted twice. ``look``: an answer left
-    it open what happened, so look before anything is sent again. ``by_hand``
-    counts the attempts that somebody asked for.
+    it open what happened, so look before anything is sent again. ``replace``:
+    its PaymentIntent was made for its payer; it must be cancelled before another
+    is made that is charged without them. ``dead_method`` was declined for good.
+    ``by_hand`` counts the attempts that somebody asked for.
     """
 
     n: int
@@ -84,6 +87,8 @@ class Attempt:
     declines: int = 0
     by_hand: int = 0
     look: bool = False
+    replace: bool = False
+    dead_method: str | None = None
     action: str | None = None  # what the payer must do, in Stripe's words
     action_since: datetime | None = None
     error: str | None = None  # Stripe's code of the last decline
@@ -158,7 +163,12 @@ class Invoice:
     @property
     def payable(self) -> bool:
         """Whether its payer can pay it: something is owed, and no debit is on its way."""
-        return not (self.settled or self.giving_up or self.status is InvoiceStatus.PROCESSING)
+        return not (self.settled or self.giving_up or self.held or self.status is InvoiceStatus.PROCESSING)
+
+    @property
+    def held(self) -> bool:
+        """Whether somebody must look first: Stripe has money for it that is not what was asked for."""
+        return self.error == MISMATCH
 
     @property
     def settled(self) -> bool:

@@ -5,10 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from shared.domain import setback
 from shared.domain.account import AfterRetries, Dunning
 from shared.domain.changes import Changes, Event
-from shared.domain.collection import HARD_DECLINES, QUIET, SAFE, never_arrived
-from shared.domain.invoice import AttemptState, GiveUp, Invoice, InvoiceStatus, paid, past_attempt, settled
+from shared.domain.collection import HARD_DECLINES, QUIET, SAFE, never_arrived, replaced
+from shared.domain.invoice import (
+    MISMATCH,
+    Attempt,
+    AttemptState,
+    GiveUp,
+    Invoice,
+    InvoiceStatus,
+    paid,
+    past_attempt,
+    settled,
+)
 from shared.domain.processor import from_stripe
 
 POLL = timedelta(hours=6)
@@ -19,6 +30,7 @@ ALARM_AGAIN = timedelta(days=1)
 
 _AT_LAST = {AfterRetries.LEAVE_UNPAID: None, AfterRetries.CANCEL: GiveUp.CANCEL}
 _NOT_DONE = "authentication_not_done"
+_NOT_TAKEN = "The payment could not be made. The seller has been told."
 _ENDED = (AttemptState.DECLINED, AttemptState.WAITING_FOR_PAYER)
 _STATUS = {
     AttemptState.INTENT: InvoiceStatus.OPEN,
@@ -54,17 +66,20 @@ def learned(invoice: Invoice, payment: Payment | None, now: datetime, dunning: D
     """What an answer of Stripe changes; nothing if it says nothing new.
 
     ``payment`` ``None`` means that a look found none. Success is absorbing
-    (C5): it is applied whatever the attempt was, but only if amount, currency,
-    customer and invoice are those that were frozen.
+    (C5): it is applied whatever the attempt was and whichever PaymentIntent it
+    is of, but only if amount, currency, customer and invoice are those that were
+    frozen. Else nothing is charged any more until somebody has looked.
     """
     if invoice.settled or invoice.attempt is None:
         return _captured_after_all(invoice, payment) if payment else Changes()
+    if invoice.held and (payment is None or payment.status != "succeeded"):
+        return Changes()
     if payment is None:
         return _not_found(invoice, now)
     if payment.status != "succeeded" and invoice.attempt.payment_intent not in (None, payment.id):
         return Changes()  # late news of a PaymentIntent that was given up
     if not _same(invoice, payment):
-        return _alarm(invoice, "payment_mismatch", f"{payment.id} is not what was asked for", now)
+        return _alarm(invoice, MISMATCH, f"{payment.id} is not what was asked for", now)
     handle = _MEANING[payment.status]
     return handle(_with(invoice, payment), payment, now, dunning)
 
@@ -74,9 +89,20 @@ def microdeposits(invoice: Invoice) -> bool:
     return invoice.attempt is not None and invoice.attempt.action == MICRODEPOSITS
 
 
-def refused(invoice: Invoice, code: str, message: str, now: datetime) -> Changes:
-    """Stripe will never do this as asked, so nothing was charged: it waits for its payer."""
-    attempt = invoice.live
+def refused(
+    invoice: Invoice,
+    code: str,
+    message: str,
+    now: datetime,
+    *,
+    payment_intent: str | None = None,
+    newer: bool = False,
+) -> Changes:
+    """Stripe will never charge this way to pay as asked: another one is charged if it is ``newer``, else it waits.
+
+    ``payment_intent`` was made all the same, where Stripe says so: there is no other one beside it (C3).
+    """
+    attempt = replace(invoice.live, payment_intent=payment_intent or invoice.live.payment_intent)
     said = Payment(
         id=attempt.payment_intent or "",
         status="requires_payment_method",
@@ -89,7 +115,25 @@ def refused(invoice: Invoice, code: str, message: str, now: datetime) -> Changes
         error=code,
         message=message,
     )
-    return _declined(invoice, said, now, Dunning())
+    return _declined(replace(invoice, attempt=attempt), said, now, Dunning(newer=newer))
+
+
+def not_taken(invoice: Invoice, what: str, now: datetime) -> Changes:
+    """Stripe did not take the request itself, which no payer can mend: an alarm, and the same again tomorrow.
+
+    It is no decline. A checkout is left to its payer.
+    """
+    state = AttemptState.DECLINED if invoice.subscription_ids else AttemptState.WAITING_FOR_PAYER
+    failed = replace(invoice.live, state=state, look=False, error="payment_refused", message=_NOT_TAKEN)
+    again = now + ALARM_AGAIN if invoice.subscription_ids else None
+    data = {"code": "payment_refused", "invoice": invoice.id, "what": setback.cut(what)}
+    event = Event(invoice.account_id, "alarm.raised", data)
+    return Changes(put=(replace(invoice, attempt=failed, status=_STATUS[state], due_at=again),), events=(event,))
+
+
+def remind(invoice: Invoice, now: datetime) -> Changes:
+    """Nobody has looked yet at a payment that does not fit."""
+    return _alarm(invoice, MISMATCH, "nothing is charged until somebody has looked", now)
 
 
 def _succeeded(invoice: Invoice, payment: Payment, now: datetime, _: Dunning) -> Changes:
@@ -107,10 +151,11 @@ def _succeeded(invoice: Invoice, payment: Payment, now: datetime, _: Dunning) ->
 
 
 def _processing(invoice: Invoice, payment: Payment, now: datetime, _: Dunning) -> Changes:
-    """On its way, as a bank debit is for days (R72)."""
+    """On its way, as a bank debit is for days (R72), by whichever way its payer has chosen."""
+    used = replace(invoice.live, payment_method=payment.payment_method or invoice.live.payment_method)
     data = {"invoice": invoice.id, "payment": payment.id}
     event = Event(invoice.account_id, "payment.processing", data)
-    return _move(_submitted(invoice), AttemptState.PROCESSING, now + POLL, event)
+    return _move(_submitted(replace(invoice, attempt=used)), AttemptState.PROCESSING, now + POLL, event)
 
 
 def _action(invoice: Invoice, payment: Payment, now: datetime, dunning: Dunning) -> Changes:
@@ -118,11 +163,14 @@ def _action(invoice: Invoice, payment: Payment, now: datetime, dunning: Dunning)
     attempt = invoice.live
     if attempt.state in _ENDED and attempt.error == _NOT_DONE:
         return Changes()
+    if _of_another_method(attempt, payment):
+        return _not_found(invoice, now)
     since = attempt.action_since or now
     wait = MICRODEPOSITS_WAIT if payment.action == MICRODEPOSITS else ACTION_WAIT
     if attempt.state is AttemptState.ACTION and now - since >= wait:
         return _declined(invoice, replace(payment, error=_NOT_DONE), now, dunning)
-    asked = replace(attempt, action=payment.action or payment.error, action_since=since)
+    charge = payment.charge or attempt.charge  # accounted for: should the next attempt see it, it is an old one
+    asked = replace(attempt, action=payment.action or payment.error, action_since=since, charge=charge)
     data = {"invoice": invoice.id, "payment": payment.id, "action": asked.action}
     event = Event(invoice.account_id, "payment.action_required", data)
     return _move(replace(invoice, attempt=asked), AttemptState.ACTION, min(now + POLL, since + wait), event)
@@ -130,9 +178,14 @@ def _action(invoice: Invoice, payment: Payment, now: datetime, dunning: Dunning)
 
 def _needs_method(invoice: Invoice, payment: Payment, now: datetime, dunning: Dunning) -> Changes:
     attempt = invoice.live
+    confirms = payment.error == "authentication_required"
+    if confirms and attempt.state is AttemptState.ACTION:
+        return _action(invoice, payment, now, dunning)
     if payment.charge == attempt.charge and payment.charge is not None and not payment.answers:
         return _not_found(invoice, now)  # an old decline, accounted for already
-    if payment.error == "authentication_required":
+    if attempt.payment_method and not (payment.charge or payment.error or payment.answers):
+        return _not_found(invoice, now)  # made for its payer, and what was sent since has not arrived
+    if confirms:
         return _action(invoice, payment, now, dunning)
     if attempt.payment_method is None and payment.charge is None:
         return _move(invoice, AttemptState.WAITING_FOR_PAYER, None)
@@ -144,7 +197,8 @@ def _declined(invoice: Invoice, payment: Payment, now: datetime, dunning: Dunnin
     if attempt.state in _ENDED:
         return Changes()
     declines = attempt.declines + 1
-    again = declines <= len(dunning.retry_days) and payment.error not in HARD_DECLINES
+    hard = payment.error in HARD_DECLINES
+    again = dunning.newer or (declines <= len(dunning.retry_days) and not hard)
     failed = replace(
         attempt,
         state=AttemptState.DECLINED if again else AttemptState.WAITING_FOR_PAYER,
@@ -155,10 +209,13 @@ def _declined(invoice: Invoice, payment: Payment, now: datetime, dunning: Dunnin
         action_since=None,
         error=payment.error,
         message=payment.message,
+        dead_method=attempt.payment_method if hard else attempt.dead_method,
     )
-    due_at = now + timedelta(days=dunning.retry_days[declines - 1]) if again else None
+    due_at = None
+    if again:
+        due_at = now if dunning.newer else now + timedelta(days=dunning.retry_days[declines - 1])
     giving_up = invoice.giving_up
-    if declines > len(dunning.retry_days) and payment.error not in HARD_DECLINES and invoice.subscription_ids:
+    if not (again or hard) and declines > len(dunning.retry_days) and invoice.subscription_ids:
         giving_up = giving_up or _AT_LAST[dunning.then]
     after = replace(
         invoice,
@@ -181,6 +238,8 @@ def _declined(invoice: Invoice, payment: Payment, now: datetime, dunning: Dunnin
 
 def _canceled(invoice: Invoice, payment: Payment, now: datetime, dunning: Dunning) -> Changes:
     """The attempt ends; a new PaymentIntent may be made now that this one is proven cancelled (C3)."""
+    if invoice.live.replace and invoice.live.state is AttemptState.INTENT:
+        return Changes(put=(replaced(invoice, now),))
     gone = replace(invoice, attempt=replace(invoice.live, payment_intent=None))
     if gone.live.state in _ENDED:
         return Changes(put=(gone,))
@@ -239,7 +298,9 @@ def _captured_after_all(invoice: Invoice, payment: Payment) -> Changes:
 
 def _alarm(invoice: Invoice, code: str, what: str, now: datetime) -> Changes:
     event = Event(invoice.account_id, "alarm.raised", {"code": code, "invoice": invoice.id, "what": what})
-    due_at = max(invoice.due_at, now + ALARM_AGAIN) if invoice.due_at else None  # never sooner than planned
+    due_at = invoice.due_at
+    if due_at or code == MISMATCH:
+        due_at = max(due_at or now, now + ALARM_AGAIN)  # never sooner than planned
     return Changes(put=(replace(invoice, error=code, due_at=due_at),), events=(event,))
 
 
@@ -261,8 +322,14 @@ def _with(invoice: Invoice, payment: Payment) -> Invoice:
     return replace(invoice, attempt=replace(invoice.live, payment_intent=payment.id), failures=0, error=None)
 
 
+def _of_another_method(attempt: Attempt, payment: Payment) -> bool:
+    """Whether this is how things were before the live attempt, of which nothing is known yet."""
+    known = attempt.payment_method and payment.payment_method and not payment.answers
+    return bool(attempt.state is AttemptState.INTENT and known and payment.payment_method != attempt.payment_method)
+
+
 def _same(invoice: Invoice, payment: Payment) -> bool:
     attempt = invoice.live
     frozen = (attempt.amount, invoice.currency.lower(), attempt.customer, invoice.account_id, invoice.id)
     said = (payment.amount, payment.currency, payment.customer, payment.account_id, payment.invoice_id)
-    return frozen == said and attempt.payment_intent in (None, payment.id)
+    return frozen == said

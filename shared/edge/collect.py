@@ -21,6 +21,7 @@ from shared.edge.jobs import Job
 from shared.edge.telemetry import record
 from shared.store import queries, table
 
+_MAY_HAVE_FAILED = ("requires_payment_method", "requires_action", "canceled")
 _MOST_STEPS = 8  # create, look, next attempt, confirm, ...: far fewer in practice
 
 
@@ -173,20 +174,38 @@ def customer_of(account: Account) -> Account:
 
 def _advance(invoice: Invoice, now: datetime) -> Invoice | None:
     """One step: the invoice after it, or nothing if there was nothing to learn. ``now`` was asked just before."""
-    step = collection.next_step(invoice, now)
-    if step is Step.RETRY:
-        return _commit_change(invoice, _retry(invoice, now))
-    if step is Step.CANCEL:
-        return _give_up(invoice, now)
-    if step in (Step.GET, Step.LOOK):
-        return _commit_learned(invoice, _seen(invoice), clock.now())
+    match collection.next_step(invoice, now):
+        case Step.RETRY:
+            return _commit_change(invoice, _retry(invoice, now))
+        case Step.CANCEL:
+            return _give_up(invoice, now)
+        case Step.REMIND:
+            return _commit_change(invoice, outcome.remind(invoice, now))
+        case Step.REPLACE:
+            payment: Payment | None = _cancelled(invoice)
+        case Step.CREATE | Step.CONFIRM:
+            return _send(invoice)
+        case _:
+            payment = _seen(invoice)
+    return _commit_learned(invoice, payment, clock.now())
+
+
+def _send(invoice: Invoice) -> Invoice | None:
+    """The live attempt reaches Stripe: its PaymentIntent is made, or confirmed once more."""
     try:
-        payment = payments.create(invoice) if step is Step.CREATE else payments.confirm(invoice)
+        payment = payments.confirm(invoice) if invoice.live.payment_intent else payments.create(invoice)
     except payments.Unclear:
         return _commit_change(invoice, collection.unclear(invoice))
     except payments.Refused as error:
-        return _commit_change(invoice, outcome.refused(invoice, error.code, str(error), clock.now()))
+        return _commit_change(invoice, _refused(invoice, error, clock.now()))
     return _commit_learned(invoice, payment, clock.now())
+
+
+def _refused(invoice: Invoice, error: payments.Refused, now: datetime) -> Changes:
+    if not error.of_method:
+        return outcome.not_taken(invoice, f"{error.code}: {error}", now)
+    newer = _newer_method(invoice)
+    return outcome.refused(invoice, error.code, str(error), now, payment_intent=error.payment_intent, newer=newer)
 
 
 def _give_up(invoice: Invoice, now: datetime) -> Invoice | None:
@@ -219,17 +238,49 @@ def _dead(bill: Invoice) -> bool:
         if found is None:
             return collection.never_arrived(bill, clock.now())
         bill = replace(bill, attempt=replace(bill.attempt, payment_intent=found.id))
-    payment = payments.cancel(bill)
+    payment = _cancelled(bill)
     if payment.status == "canceled":
         return True
     _commit_learned(bill, payment, clock.now())
     return False
 
 
+def _cancelled(bill: Invoice) -> Payment:
+    """Its PaymentIntent once it was cancelled, or as it is where it cannot be.
+
+    What is unclear is asked. Is it open still, the next one comes with another key: to this one, Stripe would
+    answer the same.
+    """
+    try:
+        return payments.cancel(bill)
+    except payments.Unclear as error:
+        payment = _seen(bill)
+        assert payment
+        if payment.status in ("canceled", "succeeded"):
+            return payment
+        _commit(Changes(put=(bill,)))
+        raise payments.NoAnswer(str(error)) from error
+
+
 def _commit_learned(invoice: Invoice, payment: Payment | None, now: datetime) -> Invoice | None:
     good = payment is not None and payment.status == "succeeded"
     dunning = queries.seller(invoice.seller).dunning if invoice.subscription_ids and not good else Dunning()
-    return _commit_change(invoice, outcome.learned(invoice, payment, now, dunning), payment)
+    if payment and payment.status in _MAY_HAVE_FAILED and invoice.attempt and not invoice.settled:
+        dunning = dunning._replace(newer=_newer_method(invoice))
+    after = _commit_change(invoice, outcome.learned(invoice, payment, now, dunning), payment)
+    if good and after and invoice.live.payment_intent not in (None, after.live.payment_intent):
+        with suppress(payments.Trouble):  # else it is told of, should it ever succeed
+            payments.cancel(invoice)
+    return after
+
+
+def _newer_method(invoice: Invoice) -> bool:
+    """Whether another way to pay was saved since the live attempt began, or since its payer's debit (F28)."""
+    current = next((it for it in (book.subscription.payment_method for book in _books(invoice)) if it), None)
+    if current is None or current == invoice.live.payment_method:
+        return False
+    method = queries.payment_method(invoice.account_id, current)
+    return bool(method and method.saved_at and method.saved_at > invoice.live.t0)
 
 
 def _commit_change(invoice: Invoice, changes: Changes, payment: Payment | None = None) -> Invoice | None:

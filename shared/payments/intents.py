@@ -32,9 +32,9 @@ def confirm(invoice: Invoice) -> Payment:
 def cancel(invoice: Invoice) -> Payment:
     """Make sure nothing can capture any more. One that has succeeded already is answered as it is.
 
-    Its key changes with the state: what could not be cancelled before may be by now.
+    Its key changes with the invoice: what could not be cancelled before may be by now.
     """
-    intent, options = _intent_of(invoice), once(f"{collection.key(invoice)}:cancel:{invoice.live.state}")
+    intent, options = _intent_of(invoice), once(f"{collection.key(invoice)}:cancel:{invoice.version}")
     return _as_it_is(intent, lambda: _pay(lambda: client().v1.payment_intents.cancel(intent, {}, options)))
 
 

@@ -38,11 +38,18 @@ class Unclear(Trouble):
 
 
 class Refused(Trouble):
-    """Stripe will never do this as it was asked; ``code`` is Stripe's."""
+    """Stripe will never do this as it was asked; ``code`` is Stripe's.
 
-    def __init__(self, sentence: str, code: str) -> None:
+    ``of_method``: because of the way to pay. ``payment_intent`` was made all the same.
+    """
+
+    def __init__(
+        self, sentence: str, code: str, *, of_method: bool = False, payment_intent: str | None = None
+    ) -> None:
         super().__init__(sentence)
         self.code = code
+        self.of_method = of_method
+        self.payment_intent = payment_intent
 
 
 def ask(call: Callable[[], T]) -> T:
@@ -56,11 +63,19 @@ def ask(call: Callable[[], T]) -> T:
     except stripe.IdempotencyError as error:
         raise Unclear(str(error)) from error
     except stripe.InvalidRequestError as error:
-        raise Refused(str(error.user_message or error), error.code or "invalid_request") from error
+        raise _refused(error) from error
     except stripe.APIError as error:
         if error.http_status == 500:
             raise Unclear(str(error)) from error
         raise NoAnswer(str(error)) from error
+
+
+def _refused(error: stripe.InvalidRequestError) -> Refused:
+    sentence, code = str(error.user_message or error), error.code or "invalid_request"
+    of_method = error.param == "payment_method" or code.startswith("payment_method_") or "mandate" in sentence
+    body: Any = error.json_body or {}
+    made = body.get("error", {}).get("payment_intent") or {}
+    return Refused(sentence, code, of_method=of_method, payment_intent=made.get("id"))
 
 
 def every(found: Any) -> Iterable[dict[str, Any]]:

@@ -12,6 +12,7 @@ from shared.domain import collection, outcome
 from shared.domain.account import Dunning
 from shared.domain.changes import Changes, Event
 from shared.domain.collection import Step
+from shared.domain.errors import Conflict
 from shared.domain.invoice import AttemptState, Invoice, InvoiceStatus, PastAttempt
 from tests.domain.examples import invoices
 from tests.domain.payments import (
@@ -112,7 +113,7 @@ def test_c5_a_success_is_absorbing(status):
         {"customer": None},
         {"account_id": "other"},
         {"invoice_id": "sub_1a-00002"},
-        {"id": "pi_2"},
+        {"id": "pi_2", "amount": 100_01},
     ],
 )
 def test_c5_a_success_that_was_not_asked_for_raises_an_alarm_and_pays_nothing(other):
@@ -128,11 +129,41 @@ def test_c5_a_success_that_was_not_asked_for_raises_an_alarm_and_pays_nothing(ot
     [
         (AttemptState.DECLINED, T0 + 3 * DAY, T0 + 3 * DAY),
         (AttemptState.PROCESSING, T0 + 6 * HOUR, T0 + DAY),
-        (AttemptState.WAITING_FOR_PAYER, None, None),
+        (AttemptState.WAITING_FOR_PAYER, None, T0 + DAY),
     ],
 )
 def test_c6_an_alarm_leaves_the_invoice_alone_for_a_day_at_least(state, due_at, then):
     assert after(in_state(state, due_at=due_at), said(amount=1)).due_at == then
+
+
+def test_c5_a_success_that_fits_pays_it_whichever_payment_it_is_of():
+    paid = after(in_state(AttemptState.DECLINED, "pi_2", due_at=T0 + DAY), said())
+    assert (paid.status, paid.attempt.payment_intent, paid.due_at) == (InvoiceStatus.PAID, "pi_1", None)
+
+
+@pytest.mark.parametrize("state", [AttemptState.DECLINED, AttemptState.WAITING_FOR_PAYER])
+def test_c5_nothing_is_charged_after_a_payment_that_does_not_fit_until_somebody_has_looked(state):
+    held = after(in_state(state, "pi_2"), said(amount=1))
+    assert collection.next_step(held, T0) is Step.NOTHING
+    assert collection.next_step(held, T0 + DAY) is Step.REMIND
+    [reminded] = invoices(outcome.remind(held, T0 + DAY))
+    assert reminded == replace(held, due_at=T0 + 2 * DAY)
+    with pytest.raises(Conflict, match="does not fit") as refused:
+        collection.pay(held, "cus_acme", "pm_new", T0)
+    assert refused.value.code == "payment_mismatch"
+    assert collection.bring_up(replace(held, past_due=True), "cus_acme", "pm_new", T0) == Changes()
+    assert not held.payable
+    [put_off] = invoices(collection.postpone(held, "SSLError: no", T0 + DAY))
+    assert put_off.held, "and nothing hides it"
+    assert after(held, said(id="pi_2")).status is InvoiceStatus.PAID
+
+
+def test_c5_nor_is_what_was_about_to_be_sent():
+    assert collection.next_step(ISSUED, T0) is Step.CREATE
+    held = after(ISSUED, said(amount=1, id="pi_2"))
+    assert (collection.next_step(held, T0), held.due_at) == (Step.NOTHING, T0 + DAY)
+    for news in (None, said("processing"), declined()):
+        assert outcome.learned(held, news, T0 + HOUR, DUNNING) == Changes()
 
 
 def test_c3_late_news_of_a_payment_that_was_given_up_is_ignored():
@@ -283,6 +314,24 @@ class AnyAnswers(RuleBasedStateMachine):
     def stripe_refuses(self):
         self.move(outcome.refused(self.bill, "resource_missing", "No such customer", self.now))
 
+    @precondition(lambda self: self.step in (Step.CREATE, Step.CONFIRM))
+    @rule()
+    def stripe_does_not_take_it(self):
+        self.move(outcome.not_taken(self.bill, "invalid_request", self.now))
+
+    @precondition(lambda self: self.step is Step.REPLACE)
+    @rule()
+    def its_payment_is_cancelled(self):
+        canceled = said("canceled", id=self.bill.attempt.payment_intent)
+        self.move(outcome.learned(self.bill, canceled, self.now, DUNNING))
+        assert self.step in (Step.CREATE, Step.LOOK)
+
+    @precondition(lambda self: self.step is Step.REMIND)
+    @rule()
+    def it_is_told_again(self):
+        self.move(outcome.remind(self.bill, self.now))
+        assert self.step is Step.NOTHING
+
     @precondition(lambda self: self.step is Step.RETRY)
     @rule()
     def it_is_tried_again(self):
@@ -308,7 +357,7 @@ class AnyAnswers(RuleBasedStateMachine):
 
     @invariant()
     def c6_what_is_open_has_a_timer_or_waits_for_its_payer(self):
-        waits = self.bill.attempt.state is AttemptState.WAITING_FOR_PAYER
+        waits = self.bill.attempt.state is AttemptState.WAITING_FOR_PAYER and not self.bill.held
         assert (self.bill.due_at is None) == (waits or self.bill.settled)
 
     @invariant()

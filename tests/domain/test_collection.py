@@ -222,14 +222,94 @@ def test_c3_a_further_attempt_on_a_first_payment_is_made_without_its_payer():
         said("requires_confirmation", invoice_id="co_1-00000"),
     )
     again = begin_again(failed, T0)
-    assert (again.attempt.on_session, collection.next_step(again, T0)) == (False, Step.CONFIRM)
+    assert (again.attempt.on_session, collection.next_step(again, T0)) == (False, Step.REPLACE)
+    assert collection.next_step(again, T0 + DAY) is Step.REPLACE, "which is no matter of keys"
+    replaced, events = learn(again, said("canceled", invoice_id="co_1-00000"), T0 + HOUR)
+    anew = replace(again.attempt, payment_intent=None, replace=False, t0=T0 + HOUR)
+    assert (replaced, events) == (replace(again, attempt=anew, due_at=T0 + HOUR), [])
+    assert collection.next_step(replaced, T0 + HOUR) is Step.CREATE
+    params = collection.create_params(replaced)
+    assert (params["payment_method"], params["off_session"], "setup_future_usage" in params) == (
+        "pm_visa",
+        True,
+        False,
+    )
+
+
+def test_c3_a_first_payment_that_is_paid_after_all_is_not_replaced():
+    failed = after(
+        collection.freeze(FIRST, "cus_acme", None, T0, on_session=True),
+        said("requires_payment_method", invoice_id="co_1-00000"),
+    )
+    again = begin_again(replace(failed, attempt=replace(failed.attempt, state=AttemptState.DECLINED)), T0)
+    assert collection.next_step(again, T0) is Step.REPLACE
+    assert after(again, said(invoice_id="co_1-00000")).status is InvoiceStatus.PAID
+    on_its_way = after(again, said("processing", invoice_id="co_1-00000"))
+    assert collection.next_step(on_its_way, T0) is Step.GET
 
 
 @pytest.mark.parametrize("code", sorted(HARD_DECLINES))
 def test_d17_a_hard_decline_waits_for_a_new_method(code):
     failed = after(ISSUED, declined(code))
     assert (failed.attempt.state, failed.due_at) == (AttemptState.WAITING_FOR_PAYER, None)
-    assert failed.past_due
+    assert (failed.past_due, failed.attempt.dead_method) == (True, "pm_visa")
+
+
+def test_d17_what_was_declined_for_good_is_never_charged_by_itself_again():
+    """Its payer begins to confirm another card, and does not finish: that is a decline which retries could mend."""
+    hard = after(ISSUED, declined("lost_card"))
+    begun = after(hard, said("requires_action"), T0 + HOUR)
+    left = after(begun, said("requires_action"), T0 + HOUR + 3 * DAY)
+    assert (left.attempt.state, left.attempt.error) == (AttemptState.DECLINED, "authentication_not_done")
+    [waiting] = invoices(collection.retry(left, "pm_visa", left.due_at))
+    assert (waiting.attempt.state, waiting.due_at) == (AttemptState.WAITING_FOR_PAYER, None)
+    [again] = invoices(collection.retry(left, "pm_new", left.due_at))
+    assert (again.attempt.state, again.attempt.payment_method) == (AttemptState.INTENT, "pm_new")
+
+
+@pytest.mark.parametrize("code", ["card_declined", "lost_card"])
+def test_f28_what_fails_after_another_method_was_saved_is_charged_by_that_at_once(code):
+    changes = outcome.learned(
+        in_state(AttemptState.PROCESSING), declined(code), T0 + DAY, DUNNING._replace(newer=True)
+    )
+    [failed] = invoices(changes)
+    assert (failed.attempt.state, failed.attempt.declines, failed.due_at) == (AttemptState.DECLINED, 1, T0 + DAY)
+    assert changes.events[0].data["retry_at"] == "2026-02-26T05:10:00Z"
+    last = in_state(AttemptState.INTENT, declines=3)
+    [failed] = invoices(outcome.learned(last, declined(code), T0, DUNNING._replace(newer=True)))
+    assert (failed.attempt.state, failed.due_at, failed.giving_up) == (AttemptState.DECLINED, T0, None)
+
+
+def test_f28_a_debit_is_known_by_the_method_that_its_payer_chose():
+    submitted = after(
+        in_state(AttemptState.WAITING_FOR_PAYER, payment_method=None), said("processing", payment_method="ba")
+    )
+    assert submitted.attempt.payment_method == "ba"
+
+
+def test_f28_what_waits_to_be_confirmed_is_charged_by_a_new_method():
+    asked = after(ISSUED, declined("authentication_required"))
+    assert (asked.attempt.state, asked.past_due) == (AttemptState.ACTION, False)
+    [again] = invoices(collection.bring_up(asked, "cus_acme", "pm_new", T0 + HOUR))
+    assert (again.attempt.state, again.attempt.payment_method) == (AttemptState.INTENT, "pm_new")
+    unconfirmed = declined("authentication_required")
+    assert after(again, unconfirmed, T0 + HOUR).attempt.state is AttemptState.INTENT, "that was the one before"
+    begun = said("requires_action", payment_method="pm_visa")
+    assert after(again, begun, T0 + HOUR).attempt.state is AttemptState.INTENT, "and so was this"
+    asked_again = after(again, replace(begun, answers=True, payment_method="pm_new"), T0 + HOUR)
+    assert (asked_again.attempt.state, asked_again.attempt.action_since) == (AttemptState.ACTION, T0 + HOUR)
+
+
+def test_what_waits_to_be_confirmed_is_no_checkout():
+    bill = replace(FIRST, attempt=replace(ISSUED.attempt, state=AttemptState.ACTION, payment_intent="pi_1"))
+    assert collection.bring_up(bill, "cus_acme", "pm_new", T0) == Changes()
+
+
+def test_an_attempt_that_never_was_is_no_decline():
+    """Made for its payer, then confirmed with a saved method, which Stripe broke off before it began."""
+    sent = replace(in_state(AttemptState.INTENT, look=True), due_at=T0)
+    told = after(sent, said("requires_payment_method"), T0 + HOUR)
+    assert (told.attempt.state, told.attempt.declines, told.due_at) == (AttemptState.INTENT, 0, T0 + 21 * HOUR)
 
 
 @pytest.mark.parametrize("error", ["card_declined", "authentication_required"])
@@ -270,7 +350,7 @@ def test_c3_a_payment_cancelled_after_its_decline_is_no_second_decline(error):
 
 def test_what_stripe_refuses_to_do_waits_for_its_payer():
     again = begin_again(after(ISSUED, declined()), T0 + 3 * DAY)
-    changes = outcome.refused(again, "resource_missing", "No such customer: 'cus_acme'", T0 + 3 * DAY)
+    changes = outcome.refused(again, "resource_missing", "No such PaymentMethod: 'pm_visa'", T0 + 3 * DAY)
     [waiting] = invoices(changes)
     assert waiting == replace(
         again,
@@ -281,10 +361,33 @@ def test_what_stripe_refuses_to_do_waits_for_its_payer():
             state=AttemptState.WAITING_FOR_PAYER,
             declines=2,
             error="resource_missing",
-            message="No such customer: 'cus_acme'",
+            message="No such PaymentMethod: 'pm_visa'",
         ),
     )
     assert [event.type for event in changes.events] == ["payment.failed"]
+
+
+def test_c3_what_stripe_made_before_it_refused_is_the_payment_of_the_invoice():
+    [waiting] = invoices(outcome.refused(ISSUED, "invalid_request", "No mandate.", T0, payment_intent="pi_1"))
+    assert waiting.attempt.payment_intent == "pi_1"
+
+
+def test_f28_what_stripe_refuses_is_charged_by_a_newer_method():
+    [failed] = invoices(outcome.refused(ISSUED, "resource_missing", "No such PaymentMethod", T0, newer=True))
+    assert (failed.attempt.state, failed.due_at) == (AttemptState.DECLINED, T0)
+
+
+def test_what_no_payer_can_mend_is_no_decline_but_an_alarm_and_tried_again_tomorrow():
+    again = begin_again(after(ISSUED, declined()), T0 + 3 * DAY)
+    changes = outcome.not_taken(again, "resource_missing: No such customer", T0 + 3 * DAY)
+    sentence = "The payment could not be made. The seller has been told."
+    failed = replace(again.attempt, state=AttemptState.DECLINED, error="payment_refused", message=sentence)
+    data = {"code": "payment_refused", "invoice": "sub_1a-00001", "what": "resource_missing: No such customer"}
+    assert changes == Changes(
+        put=(replace(again, attempt=failed, due_at=T0 + 4 * DAY),), events=(Event("acme", "alarm.raised", data),)
+    )
+    [left] = invoices(outcome.not_taken(collection.freeze(FIRST, "cus_acme", "pm_visa", T0), "no", T0))
+    assert (left.status, left.due_at) == (InvoiceStatus.WAITING_FOR_PAYER, None)
 
 
 def test_only_an_invoice_of_a_subscription_becomes_past_due():

@@ -218,7 +218,7 @@ def test_a_checkout_that_nobody_pays_is_cancelled_at_stripe_first():
     assert world.line.told() == []
     world.on("2026-01-26T15:00:00Z")
     assert world.line.told() == [
-        "POST /v1/payment_intents/{intent}/cancel acme:co-00000:1:cancel:waiting_for_payer",
+        "POST /v1/payment_intents/{intent}/cancel acme:co-00000:1:cancel:2",
         "GET /v1/payment_intents/{intent}",  # asked for by the webhook that tells of it
     ]
     assert world.call("GET", f"{CHECKOUT}/{opened['id']}").json["status"] == "expired"
