@@ -10,9 +10,6 @@ from functools import cache
 from multiprocessing import get_context
 from typing import Any
 
-os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "CRITICAL")
-os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
-
 from tests.faults.chance import Chance, play
 from tests.faults.explore import Run, Theatre, words
 from tests.faults.mutants import MUTANTS, catches
@@ -156,7 +153,7 @@ def slices(names: Iterable[str], size: int) -> Iterator[tuple[str, int, int]]:
 
 def on_all_cores(work: Callable[[Any], Tally], tasks: Iterable[Any]) -> Iterator[Tally]:
     """Do the tasks, on each core some of them, and answer the tallies as they come."""
-    with get_context("spawn").Pool(os.cpu_count(), _enter) as pool:
+    with get_context("spawn").Pool(len(os.sched_getaffinity(0)), _enter) as pool:
         yield from pool.imap_unordered(work, tasks)
 
 
