@@ -28,14 +28,14 @@ class Chance(NamedTuple):
 
     seed: int
     rate: float = 0.05  # of the calls that are struck
-    customers: int = 10
+    customers: int = 20
     days: int = 140
     moods: bool = True  # whether banks decline and people do things
 
     @property
     def script(self):
         """The world of it: most customers pay by the week, every third by the month."""
-        return Script(f"random {self.seed}", self._begin, BOUGHT, lasts=self.days * DAY + LAST + HOUR, ends=("paid",))
+        return Script(repr(self), self._begin, BOUGHT, lasts=self.days * DAY + LAST + HOUR, ends=("paid",))
 
     def _begin(self, stage):
         acts.sells(stage, {"weekly": {"interval": "week"}, "monthly": {"interval": "month"}})
