@@ -4,6 +4,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -157,5 +158,8 @@ def on_all_cores(work: Callable[[Any], Tally], tasks: Iterable[Any]) -> Iterator
         yield from pool.imap_unordered(work, tasks)
 
 
+_for_good = ExitStack()
+
+
 def _enter() -> None:
-    one_shard().__enter__()
+    _for_good.enter_context(one_shard())
