@@ -6,6 +6,7 @@ from functools import partial
 from urllib.parse import urlencode
 
 from infra.local.cloud import STRIPE_KEY
+from infra.local.simulate import STAFF
 from tests.world import SEAT
 
 BOUGHT = datetime(2026, 1, 25, 15, tzinfo=UTC)
@@ -23,6 +24,13 @@ def sells(stage, prices=None, retry_days=(3, 5, 7)):
     stage.staff("PUT", "/sellers/us", seller)
     prices = {name: SEAT | special for name, special in (prices or {"sales-seat": {}}).items()}
     stage.staff("PUT", "/catalog", {"prices": prices})
+
+
+def raises_price(stage):
+    """A seat that is bought from now on costs a fifth more; the price of before is for those who have it."""
+    dearer = SEAT | {"amount": "120.00"}
+    prices = {"sales-seat": SEAT | {"legacy": True}, "sales-seat-dearer": dearer}
+    return stage.ask("PUT", "/catalog", {"prices": prices}, key=f"prices at {stage.now}", permissions=STAFF)
 
 
 def account(stage, name="acme", method=VISA):

@@ -29,6 +29,7 @@ from tests.faults.acts import (
     pays_meanwhile,
     proves,
     puts_back,
+    raises_price,
     refunds,
     saves,
     sells,
@@ -87,11 +88,13 @@ DECLINES = NOW, becomes("card_declined")
 BUYS = MINUTE, buys
 RENEWALS = (
     Script("renewal", _subscribed, in_pairs=True,
-           meanwhile={"new_card": saves, "seat": buys_seat, "cancel": cancels, "put_back": puts_back}),
+           meanwhile={"new_card": saves, "seat": buys_seat, "price": raises_price, "cancel": cancels,
+                      "put_back": puts_back}),
     Script("renewal without webhooks", _subscribed, webhooks=False, in_pairs=True),
     Script("declined once", _subscribed, steps=(DECLINES, (DAY, becomes("card_ok"))), lasts=24 * DAY, in_pairs=True,
-           meanwhile={"new_card": saves, "by_hand": pays_by_hand, "cancel": cancels, "payer": pays_meanwhile},
-           ends=("paid", "waiting_for_payer")),
+           meanwhile={"new_card": saves, "by_hand": pays_by_hand, "cancel": cancels, "payer": pays_meanwhile,
+                      "write_off": writes_off},
+           ends=("paid", "waiting_for_payer", "uncollectible")),
     Script("declined four times", _subscribed, steps=(DECLINES,), ends=("waiting_for_payer",)),
     Script("a new card after all", _subscribed, steps=(DECLINES, (20 * DAY, saves)), lasts=26 * DAY),
     Script("a hard decline and a new card", _subscribed, in_pairs=True,
@@ -124,7 +127,7 @@ RENEWALS = (
 _BUYING = {"starts": BOUGHT}
 CHECKOUTS = (
     Script("checkout with a saved card", partial(_about_to_buy, method=VISA), steps=(BUYS,), in_pairs=True,
-           ends=("paid", "void"), **_BUYING),
+           ends=("paid", "void"), meanwhile={"price": raises_price, "new_card": saves}, **_BUYING),
     Script("checkout by the payer", _about_to_buy, steps=(BUYS, (10 * MINUTE, pays)), ends=("paid", "void"),
            in_pairs=True, **_BUYING),
     Script("checkout by the payer without webhooks", _about_to_buy, steps=(BUYS, (10 * MINUTE, pays)),
