@@ -36,7 +36,7 @@ class Declines(NamedTuple):
 
 
 _NONE = Declines(0, 0, None)
-_MEMORY = ("promised", "settled", "succeeded", "declines", "failures", "periods", "submitted", "paid_back")
+_MEMORY = ("promised", "settled", "succeeded", "declines", "failures", "periods", "submitted", "paid_back", "lost")
 
 
 class Watch:
@@ -54,6 +54,7 @@ class Watch:
         self.periods: dict[Any, tuple[str, str, str]] = {}  # how far a subscription is billed, by what, from when
         self.submitted: dict[Any, str] = {}  # what was seen on its way, or through
         self.paid_back: dict[Any, str] = {}  # refunds of Stripe by account, invoice and number
+        self.lost: dict[Any, bool] = {}  # invoices that were lost with the table, until they are issued again
         self.payer = False  # whether the payer is acting just now
         self.seen = 0
         self.old: frozenset[Any] = frozenset()  # invoices of before the script began
@@ -86,11 +87,15 @@ class Watch:
     def forget(self, keys: set[Any]) -> None:
         """What was committed there is lost, and has to come out the same again."""
         for pk, sk in keys:
-            account, id_ = pk.removeprefix("ACCOUNT#"), sk.removeprefix("INVOICE#").removesuffix("#")
-            self.settled.pop((account, id_), None)
-            for place, (_, by, since) in list(self.periods.items()):
-                if by == id_ and not self.item(pk, sk):
-                    self.periods[place] = (since, "", "")
+            key = pk.removeprefix("ACCOUNT#"), sk.removeprefix("INVOICE#").removesuffix("#")
+            self.settled.pop(key, None)
+            if key in self.promised and not self.item(pk, sk):
+                self.lost[key] = True
+        self.periods.clear()
+        items = [plain(item) for item in self.stage.store.items("prorata")]
+        for each in sorted(items, key=lambda each: (each.get("date", ""), each["SK"])):
+            if each["kind"] == "invoice":
+                self._billed((each["account_id"], each["id"]), each)
 
     # ---- after every commit
 
@@ -133,6 +138,11 @@ class Watch:
 
     def _issued(self, key: Any, new: Any) -> None:
         self.promised[key] = Promise(_total(new), new["currency"], new["lines"])
+        self.lost.pop(key, None)
+        self._billed(key, new)
+
+    def _billed(self, key: Any, new: Any) -> None:
+        """Its periods follow on those that were billed before."""
         for line in json.loads(new["lines"]):
             subscription, period = line.get("subscription_id") or new.get("subscription_id"), line.get("period")
             if not subscription or not period or period["start"] != new["date"]:
@@ -245,17 +255,21 @@ class Watch:
                 self.expect(
                     "paid means moved", f"{key} is {status}, moved: {moved}", holds=moved == (status == "paid")
                 )
-        self._agree(invoices)
+        self._agree(invoices, {each["thing"] for each in items if each["kind"] == "difference"})
         self._standing(items, invoices)
         self._indexes(items)
         self._nothing_waits()
         paid_back.ended(self, items)
 
-    def _agree(self, invoices: Any) -> None:
-        """What Stripe has taken is what the table calls paid, for each account and currency."""
+    def _agree(self, invoices: Any, told: set[str]) -> None:
+        """What Stripe has taken is what the table calls paid, for each account and currency.
+
+        Of a payment whose checkout was lost with the table somebody is told.
+        """
         taken: dict[Any, int] = {}
-        for (account, _), (_, amount, currency) in self.succeeded.items():
-            taken[account, currency] = taken.get((account, currency), 0) + amount
+        for (account, id_), (intent, amount, currency) in self.succeeded.items():
+            if (account, id_) not in self.lost or intent not in told:
+                taken[account, currency] = taken.get((account, currency), 0) + amount
         for (account, id_), each in invoices.items():
             if each.get("status") == "paid" and self.promised[account, id_].amount > 0:
                 place = account, each["currency"].lower()
