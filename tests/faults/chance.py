@@ -35,7 +35,8 @@ class Chance(NamedTuple):
     @property
     def script(self):
         """The world of it: most customers pay by the week, every third by the month."""
-        return Script(repr(self), self._begin, BOUGHT, lasts=self.days * DAY + LAST + HOUR, ends=("paid",))
+        lasts = self.days * DAY + LAST + HOUR
+        return Script(repr(self), self._begin, BOUGHT, lasts=lasts, ends=("paid",), most_calls=10**6)
 
     def _begin(self, stage):
         acts.sells(stage, {"weekly": {"interval": "week"}, "monthly": {"interval": "month"}})

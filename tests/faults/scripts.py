@@ -55,6 +55,7 @@ class Script(NamedTuple):
     meanwhile: dict[str, Act] = {}  # noqa: RUF012 - a constant
     retry_days: tuple[int, ...] = (3, 5, 7)
     webhooks: bool = True
+    most_calls: int = 4_000  # what needs more goes round in circles
     in_pairs: bool = False  # whether every second fault is tried as well
 
 

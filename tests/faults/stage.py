@@ -237,6 +237,7 @@ class Stage(Cloud):
         while not self.watch.violations:
             if not between():
                 return False
+            self.watch.expect("stuck", "it goes round in circles", holds=self.calls <= self.script.most_calls)
             if self._one_thing():
                 continue
             instant = self._next_instant()
