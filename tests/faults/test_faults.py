@@ -86,6 +86,16 @@ def test_a_run_from_a_state_in_between_ends_as_one_from_the_beginning(theatre):
     assert digest(theatre.stage) == first
 
 
+def test_a_run_that_is_cut_short_is_judged_as_the_whole_one(theatre):
+    script = SCRIPTS["renewal without webhooks"]._replace(name="judged")
+    plans = [(plan, start) for plan, start in theatre.singles(script) if {*plan.values()} <= {"outage", "rival"}]
+    with next(mutant for mutant in MUTANTS if mutant.name == "no 24-hour rule").applied():
+        judged = [bool(theatre.check(script, plan, start).violations) for plan, start in plans]
+        assert judged == [bool(theatre.run(script, plan, start).violations) for plan, start in plans]
+    assert True in judged
+    assert False in judged
+
+
 def test_chance_plays_again_to_the_same_bytes(theatre):
     digests = []
     for seed in (3, 3, 4):
