@@ -35,18 +35,26 @@ class Deliveries:
 
     def send(self, now: datetime) -> None:
         """Deliver what is due; what is not taken comes again later."""
+        while self.send_one(now):
+            pass
+
+    def send_one(self, now: datetime) -> bool:
+        """Deliver the first that is due, and say whether there was one."""
         self._waiting += [_Delivery(now, message.body) for message in self._stripe.webhooks()]
-        while delivery := next((each for each in self._waiting if each.at <= now), None):
-            self._waiting.remove(delivery)
-            how = self._faults.take("webhook")
-            if how in _HELD:
-                self._waiting.append(replace(delivery, at=now + _HELD[how]))
-            elif how == "doubled":
-                self._deliver(delivery.body, self._stripe.sign(delivery.body))
-            taken = how in ("dropped", *_HELD) or self._taken(delivery, now, how)
-            if not taken and delivery.tries < len(_AGAIN):
-                again = now + _AGAIN[delivery.tries]
-                self._waiting.append(replace(delivery, at=again, tries=delivery.tries + 1))
+        delivery = next((each for each in self._waiting if each.at <= now), None)
+        if delivery is None:
+            return False
+        self._waiting.remove(delivery)
+        how = self._faults.take("webhook")
+        if how in _HELD:
+            self._waiting.append(replace(delivery, at=now + _HELD[how]))
+        elif how == "doubled":
+            self._deliver(delivery.body, self._stripe.sign(delivery.body))
+        taken = how in ("dropped", *_HELD) or self._taken(delivery, now, how)
+        if not taken and delivery.tries < len(_AGAIN):
+            again = now + _AGAIN[delivery.tries]
+            self._waiting.append(replace(delivery, at=again, tries=delivery.tries + 1))
+        return True
 
     def next_at(self) -> datetime | None:
         """When the next one is sent again."""

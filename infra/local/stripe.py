@@ -213,7 +213,7 @@ def _where(method: str, path: str) -> str:
         endpoint, _ = route(method, path)
     except Refusal:
         endpoint = f"{method.upper()} {path}"
-    return WHERE.get(endpoint, "stripe.other")
+    return WHERE.get(endpoint, "stripe.read" if endpoint.startswith("GET ") else "stripe.other")
 
 
 def serve(stripe: Stripe, port: int = 0) -> ThreadingHTTPServer:

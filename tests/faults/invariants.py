@@ -1,0 +1,323 @@
+"""What must hold after every commit and every call of Stripe, and what must hold in the end."""
+
+import json
+from itertools import islice
+from typing import Any, NamedTuple
+
+from shared.domain.outcome import HARD_DECLINES
+from tests.faults import paid_back
+
+SETTLED = ("paid", "void", "uncollectible")
+WAITING = ("waiting_for_payer", "awaiting_payment")
+"""The states without a timer, apart from the settled ones."""
+
+
+class Violation(NamedTuple):
+    """Something that must never be: the invariant's name, and what was seen."""
+
+    name: str
+    what: str
+
+
+class Promise(NamedTuple):
+    """An invoice as it was first written: what it is of is frozen."""
+
+    amount: int
+    currency: str
+    lines: str
+
+
+class Declines(NamedTuple):
+    """How often a way to pay was declined for an invoice, and when it was last."""
+
+    count: int
+    last: int
+    method: str | None
+
+
+_NONE = Declines(0, 0, None)
+_MEMORY = ("promised", "settled", "succeeded", "declines", "failures", "periods", "submitted", "paid_back", "lost")
+
+
+class Watch:
+    """Watches the table's stream and Stripe's events, and compares the two."""
+
+    def __init__(self, stage: Any) -> None:
+        self.stage = stage
+        self.violations: list[Violation] = []
+        self.promised: dict[Any, Promise] = {}
+        self.settled: dict[Any, str] = {}
+        self.succeeded: dict[Any, tuple[str, int, str]] = {}  # PaymentIntent, amount, currency
+        self.foreign: set[str] = set()  # PaymentIntents that somebody else made
+        self.declines: dict[Any, Declines] = {}  # of the way to pay that was tried last
+        self.failures: dict[Any, int] = {}  # of all of them
+        self.periods: dict[Any, tuple[str, str, str]] = {}  # how far a subscription is billed, by what, from when
+        self.submitted: dict[Any, str] = {}  # what was seen on its way, or through
+        self.paid_back: dict[Any, str] = {}  # refunds of Stripe by account, invoice and number
+        self.lost: dict[Any, bool] = {}  # invoices that were lost with the table, until they are issued again
+        self.payer = False  # whether the payer is acting just now
+        self.seen = 0
+        self.old: frozenset[Any] = frozenset()  # invoices of before the script began
+
+    def state(self) -> Any:
+        """All that is remembered."""
+        return (
+            [dict(getattr(self, name)) for name in _MEMORY],
+            set(self.foreign),
+            (self.seen, self.old),
+            list(self.violations),
+        )
+
+    def restore(self, state: Any) -> None:
+        """Remember what was remembered then."""
+        kept, foreign, (self.seen, self.old), violations = state
+        for name, memory in zip(_MEMORY, kept, strict=True):
+            setattr(self, name, dict(memory))
+        self.foreign, self.violations = set(foreign), list(violations)
+
+    def wrong(self, name: str, what: str) -> None:
+        """Something is as it must not be."""
+        self.violations.append(Violation(name, what))
+
+    def expect(self, name: str, what: str, *, holds: bool) -> None:
+        """Something must be so."""
+        if not holds:
+            self.wrong(name, what)
+
+    def forget(self, keys: set[Any]) -> None:
+        """What was committed there is lost, and has to come out the same again."""
+        for pk, sk in keys:
+            key = pk.removeprefix("ACCOUNT#"), sk.removeprefix("INVOICE#").removesuffix("#")
+            self.settled.pop(key, None)
+            if key in self.promised and not self.item(pk, sk):
+                self.lost[key] = True
+        self.periods.clear()
+        items = [plain(item) for item in self.stage.store.items("prorata")]
+        for each in sorted(items, key=lambda each: (each.get("date", ""), each["SK"])):
+            if each["kind"] == "invoice":
+                self._billed((each["account_id"], each["id"]), each)
+
+    # ---- after every commit
+
+    def hear(self, changes: Any) -> None:
+        """A commit: the state of what it wrote, and how it got there."""
+        self.look()
+        for change in changes:
+            new, old = plain(change.new), plain(change.old)
+            kind = (new or old)["kind"]
+            if kind == "refund":
+                paid_back.heard(self, new)
+            elif kind in ("invoice", "checkout", "subscription"):
+                if not new:
+                    self.wrong("lost", f"{old['SK']} was removed")
+                else:
+                    getattr(self, f"_{kind}")(new, old)
+
+    def _invoice(self, new: Any, old: Any) -> None:
+        key, status = (new["account_id"], new["id"]), new.get("status", "open")
+        if not old:
+            self._issued(key, new)
+        promise, attempt = self.promised[key], _attempt(new)
+        frozen = (_total(new), new["currency"], new["lines"]) == promise
+        self.expect("frozen", f"{key} is of {promise}, now of {new['lines']}", holds=frozen)
+        if attempt:
+            of = f"{key}: {attempt['amount']} is asked for, {promise.amount} is owed"
+            self.expect("frozen", of, holds=attempt["amount"] == promise.amount)
+        before = self.settled.get(key, status)
+        self.expect("absorbing", f"{key} was {before} and is {status}", holds=before == status)
+        if attempt and attempt.get("by_hand", 0) != _attempt(old).get("by_hand", 0):
+            self.declines.pop(key, None)  # somebody asked for it
+        if status in SETTLED:
+            self.settled[key] = status
+        elif status not in WAITING:
+            self.expect("timer", f"{key} is {status} without a timer", holds="GSI1SK" in new)
+        if status == "paid" and promise.amount > 0:
+            self.expect("paid means moved", f"{key} is paid and nothing was", holds=key in self.succeeded)
+        if status == "waiting_for_payer" and attempt and attempt.get("error") and new.get("subscription_id"):
+            self._given_up(key, new, attempt)
+
+    def _issued(self, key: Any, new: Any) -> None:
+        self.promised[key] = Promise(_total(new), new["currency"], new["lines"])
+        self.lost.pop(key, None)
+        self._billed(key, new)
+
+    def _billed(self, key: Any, new: Any) -> None:
+        """Its periods follow on those that were billed before."""
+        for line in json.loads(new["lines"]):
+            subscription, period = line.get("subscription_id") or new.get("subscription_id"), line.get("period")
+            if not subscription or not period or period["start"] != new["date"]:
+                continue  # the share of a period that has begun
+            place = (key[0], subscription)
+            billed, by, _ = self.periods.get(place, (period["start"], "", ""))
+            ok = billed == period["start"] or (billed, by) == (period["end"], key[1])  # by another line of the same
+            self.expect("periods", f"{place} is billed to {billed}, then from {period['start']}", holds=ok)
+            self.periods[place] = (period["end"], key[1], period["start"])
+
+    def _given_up(self, key: Any, new: Any, attempt: Any) -> None:
+        """It waits for its payer after a hard decline, or after all automatic tries and no fewer."""
+        subscription = self.item(new["PK"], f"SUB#{new['subscription_id']}#")
+        tries = len(self.stage.script.retry_days) + 1
+        final = attempt["error"] in HARD_DECLINES or self.failures.get(key, 0) >= tries
+        what = f"{key} waits for its payer after {self.failures.get(key, 0)} declines"
+        self.expect("dunning", what, holds=final or subscription["status"] == "canceled")
+
+    def _checkout(self, new: Any, _old: Any) -> None:
+        """What is bought is there when its payment is through, or on its way (R72); and never without."""
+        key, status = (new["account_id"], new.get("invoice_id")), new["status"]
+        bill = self.item(new["PK"], f"INVOICE#{key[1]}#") or {}
+        if status == "complete" and bill:
+            self.expect("started when paid", f"{new['id']} is complete, unpaid", holds=key in self.submitted)
+        if status == "expired" and bill:
+            self.expect("started when paid", f"{new['id']} expired, {bill}", holds=bill.get("status") == "void")
+        if status == "open":
+            paid = bill.get("status") in ("paid", "processing")
+            self.expect("started when paid", f"{new['id']} is open, its invoice paid", holds=not paid)
+            self.expect("timer", f"{new['id']} is open without a timer", holds="GSI1SK" in new)
+
+    def _subscription(self, new: Any, old: Any) -> None:
+        if not old:
+            checkout = new["id"].removeprefix("sub_")[:-1]
+            bought = self.item(new["PK"], f"CHECKOUT#co_{checkout}#") or {}
+            ok = bought.get("status") == "complete"
+            self.expect("started when paid", f"{new['id']} starts before {checkout} is complete", holds=ok)
+        if new["status"] in ("active", "past_due", "scheduled") and not new.get("parked"):
+            self.expect("timer", f"{new['id']} is {new['status']} without a timer", holds="GSI1SK" in new)
+
+    def item(self, pk: str, sk: str) -> Any:
+        """What lies in the table at a place."""
+        return plain(self.stage.store.table("prorata").get((pk, sk)))
+
+    # ---- after every call of Stripe
+
+    def look(self) -> None:
+        """What Stripe did since the last look."""
+        events = self.stage.stripe._account.events
+        if len(events) == self.seen:
+            return
+        since, self.seen = self.seen, len(events)
+        for event in list(islice(events.values(), since, None)):
+            intent = event["data"]["object"]
+            if event["type"].startswith("refund."):
+                paid_back.seen(self, event["type"].partition(".")[2], intent)
+            elif intent["object"] == "payment_intent" and intent["id"] not in self.foreign:
+                key = intent["metadata"].get("account"), intent["metadata"].get("invoice")
+                what = event["type"].partition(".")[2]
+                if event["request"]["id"] and what in ("processing", "payment_failed", "succeeded"):
+                    self._tried(key, intent, event["created"])
+                if what == "payment_failed" and not self.payer:
+                    count = self.declines.get(key, _NONE).count
+                    self.declines[key] = Declines(count + 1, event["created"], _method(intent))
+                    self.failures[key] = self.failures.get(key, 0) + 1
+                if what in ("processing", "succeeded"):
+                    self.submitted[key] = intent["id"]
+                if what == "succeeded":
+                    self._captured(key, intent)
+
+    def _captured(self, key: Any, intent: Any) -> None:
+        known = self.promised.get(key)
+        self.expect("paid once", f"{key} was paid by {self.succeeded.get(key)}", holds=key not in self.succeeded)
+        self.succeeded[key] = intent["id"], intent["amount_received"], intent["currency"]
+        self.expect("invoice first", f"{intent['id']} pays {key}, which does not exist", holds=bool(known))
+        if known:
+            owed = (known.amount, known.currency.lower())
+            what = f"{key}: {intent['amount_received']} {intent['currency']} was charged, {owed} is owed"
+            self.expect("amount", what, holds=(intent["amount_received"], intent["currency"]) == owed)
+        dead = self.settled.get(key) in ("void", "uncollectible")
+        self.expect("nothing after the end", f"{key} was given up, then {intent['id']} succeeded", holds=not dead)
+
+    def _tried(self, key: Any, intent: Any, at: int) -> None:
+        """An automatic try: not more of them, and not sooner after a decline, than the schedule says.
+
+        A way to pay that was not tried before may be tried at once, and as often as the one before.
+        """
+        if _method(intent) != self.declines.get(key, _NONE).method:
+            self.declines.pop(key, None)
+        count, last, _ = self.declines.get(key, _NONE)
+        days = self.stage.script.retry_days
+        ok = count == 0 or (count <= len(days) and at - last >= days[count - 1] * 86_400)
+        what = f"{key}: try {count + 1} came {(at - last) / 86_400:.2f} days after the decline before"
+        self.expect("dunning", what, holds=ok)
+
+    # ---- in the end
+
+    def end(self) -> None:
+        """Nothing is left half done: the table and Stripe agree, and everything waits for its instant."""
+        self.look()
+        items = [plain(item) for item in self.stage.store.items("prorata")]
+        invoices = {(each["account_id"], each["id"]): each for each in items if each["kind"] == "invoice"}
+        for key, each in invoices.items():
+            status = each.get("status", "open")
+            if key not in self.old:
+                ends = self.stage.script.ends if self.stage.plan else self.stage.script.ends[:1]
+                self.expect("stuck", f"{key} is {status}", holds=status in ends)
+            if self.promised[key].amount > 0:
+                moved = key in self.succeeded
+                self.expect(
+                    "paid means moved", f"{key} is {status}, moved: {moved}", holds=moved == (status == "paid")
+                )
+        self._agree(invoices, {each["thing"] for each in items if each["kind"] == "difference"})
+        self._standing(items, invoices)
+        self._indexes(items)
+        self._nothing_waits()
+        paid_back.ended(self, items)
+
+    def _agree(self, invoices: Any, told: set[str]) -> None:
+        """What Stripe has taken is what the table calls paid, for each account and currency.
+
+        Of a payment whose checkout was lost with the table somebody is told.
+        """
+        taken: dict[Any, int] = {}
+        for (account, id_), (intent, amount, currency) in self.succeeded.items():
+            if (account, id_) not in self.lost or intent not in told:
+                taken[account, currency] = taken.get((account, currency), 0) + amount
+        for (account, id_), each in invoices.items():
+            if each.get("status") == "paid" and self.promised[account, id_].amount > 0:
+                place = account, each["currency"].lower()
+                taken[place] = taken.get(place, 0) - self.promised[account, id_].amount
+        self.expect("agree", f"Stripe less table: {taken}", holds=not any(taken.values()))
+
+    def _standing(self, items: Any, invoices: Any) -> None:
+        """R79: past due from the first failure until all is paid."""
+        for each in items:
+            if each["kind"] == "subscription":
+                checkout = f"co_{each['id'].removeprefix('sub_')[:-1]}-00000"
+                mine = [bill for bill in invoices.values() if bill.get("subscription_id") == each["id"]]
+                mine += [bill for (_, id_), bill in invoices.items() if id_ == checkout]
+                unpaid = sum(bool(bill.get("past_due")) for bill in mine)
+                ok = unpaid == int(each.get("unpaid", 0)) and (each["status"] == "past_due") == (unpaid > 0)
+                what = f"{each['id']} is {each['status']}, {each.get('unpaid', 0)} unpaid; in fact {unpaid}"
+                self.expect("standing", what, holds=ok or each["status"] in ("expired", "canceled"))
+
+    def _indexes(self, items: Any) -> None:
+        due = {(each["GSI1PK"], each["GSI1SK"], each["PK"], each["SK"]) for each in items if "GSI1SK" in each}
+        index = self.stage.store.table("prorata").indexes["GSI1"]
+        held = {(pk, *place) for pk, places in index.partitions.items() for place in places}
+        self.expect("index", f"{due ^ held}", holds=due == held)
+        now = self.stage.now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        late = [sk for _, sk, *_ in due if sk < now]
+        self.expect("stuck", f"still due: {late}", holds=not late)
+
+    def _nothing_waits(self) -> None:
+        for name, queue in self.stage.template.queues.items():
+            waiting = self.stage.queues.messages(name) if queue.max_receives else ()
+            left = [each.body for each in waiting if each.receives or each.visible_at <= self.stage.now]
+            self.expect("stuck", f"in {name}: {left}", holds=not left)
+
+
+def plain(item: Any) -> Any:
+    """An item without DynamoDB's types."""
+    return {name: next(iter(value.values())) for name, value in item.items()} if item else item
+
+
+def _attempt(invoice: Any) -> Any:
+    return json.loads(invoice.get("attempt", "{}")) if invoice else {}
+
+
+def _method(intent: Any) -> Any:
+    """The way to pay that was tried last."""
+    refused = (intent["last_payment_error"] or {}).get("payment_method") or {}
+    return intent["payment_method"] or refused.get("id")
+
+
+def _total(invoice: Any) -> int:
+    return sum(line["amount"]["amount"] for line in json.loads(invoice["lines"]))

@@ -1,0 +1,56 @@
+"""Playing one run again, and telling of each of its calls."""
+
+import json
+
+import click
+
+from tests.faults.chance import Chance, play
+from tests.faults.runs import theatre
+from tests.faults.sameness import digest
+from tests.faults.scripts import SCRIPTS
+from tests.faults.stage import one_shard
+
+
+def script(name, faults):
+    """A script with its faults; whether it comes right."""
+    plan = {int(number): how for number, _, how in (fault.partition(":") for fault in faults)}
+    with one_shard():
+        theatre().begin(SCRIPTS[name])
+        return _told(lambda: theatre().run(SCRIPTS[name], plan))
+
+
+def random(seed, rate="0.05"):
+    """A run by chance; whether it comes right."""
+    chance = Chance(int(seed), float(rate))
+    with one_shard():
+        theatre().begin(chance.script)
+        return _told(lambda: play(theatre(), chance))
+
+
+def _told(do):
+    """Do it with every call and every commit told, and once more in silence: the two must be the same."""
+    stage = theatre().stage
+    tellers = {"number": stage.number, "hear": stage.watch.hear}
+
+    def number(where):
+        how = tellers["number"](where)
+        click.echo(f"{stage.calls:>6}  {stage.now:%m-%d %H:%M:%S}  {where:<14} {how or ''}".rstrip())
+        return how
+
+    def hear(changes):
+        for change in changes:
+            if change.new and change.new["kind"]["S"] == "event":
+                for event in json.loads(change.new["events"]["S"]):
+                    click.echo(f"{'':>24}{event['type']} {json.dumps(event['data'])}")
+        tellers["hear"](changes)
+
+    stage.number, stage.watch.hear = number, hear
+    do()
+    stage.number, stage.watch.hear = tellers["number"], tellers["hear"]
+    first, violations = digest(stage), list(stage.watch.violations)
+    do()
+    for violation in violations:
+        click.secho(f"{violation.name}: {violation.what}", fg="red")
+    same = digest(stage) == first
+    click.echo(f"\n{'The same' if same else 'NOT the same'} when played once more: {first.hex()[:16]}")
+    return same and not violations

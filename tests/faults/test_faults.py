@@ -1,0 +1,109 @@
+"""Faults on purpose: every script comes right without any, with one at any call, and by chance."""
+
+import pytest
+
+from tests.faults.chance import Chance, play
+from tests.faults.explore import Theatre, words
+from tests.faults.mutants import MUTANTS, catches
+from tests.faults.runs import told
+from tests.faults.sameness import digest
+from tests.faults.scripts import SCRIPTS
+from tests.faults.stage import one_shard
+from tests.faults.ways import KINDS
+
+SAMPLE = 20
+"""So many of the single faults of a script are played here, about; ``make proof`` plays all."""
+
+
+@pytest.fixture(scope="module")
+def theatre():
+    with one_shard():
+        yield Theatre()
+
+
+@pytest.fixture(params=SCRIPTS, ids=lambda name: name.replace(" ", "-"))
+def script(request):
+    return SCRIPTS[request.param]
+
+
+def test_a_script_comes_right_by_itself(theatre, script):
+    assert theatre.run(script, {}).violations == ()
+
+
+def test_a_script_comes_right_with_a_fault_at_a_call(theatre, script):
+    plans = list(theatre.singles(script))
+    sample = plans[:: len(plans) // SAMPLE]
+    runs = [theatre.check(script, plan, start) for plan, start in sample]
+    wrong = [told(run.violations[0], f'"{script.name}" {words(run.plan)}') for run in runs if run.violations]
+    assert wrong == []
+
+
+def test_two_faults_within_reach_of_each_other_do_no_harm_either(theatre):
+    script = SCRIPTS["renewal"]
+    firsts = list(theatre.singles(script))[::20]
+    plans = [second for plan, start in firsts for second in list(theatre.seconds(script, plan, start))[::20]]
+    runs = [theatre.check(script, plan, start) for plan, start in plans]
+    assert len(runs) > 10
+    assert [run.violations for run in runs if run.violations] == []
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.05, 0.15])
+def test_many_customers_and_faults_by_chance_come_right_in_the_end(theatre, rate):
+    dice = play(theatre, Chance(seed=1, rate=rate, customers=4, days=35))
+    assert theatre.stage.watch.violations == []
+    assert (dice.struck > 0) == (rate > 0)
+    assert len(theatre.stage.watch.succeeded) > 20
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
+def test_a_wrong_design_is_caught(theatre, mutant):
+    caught = catches(theatre, mutant)
+    assert caught
+    assert caught.violations[0].name in mutant.caught_by
+
+
+# -- the suite itself --------------------------------------------------------------------------------------
+
+
+def test_a_run_plays_again_to_the_same_bytes(theatre):
+    script, plan = SCRIPTS["declined once"], {12: "answer_lost", 15: "index_lag"}
+    digests = set()
+    for _ in range(2):
+        theatre.run(script, plan)
+        digests.add(digest(theatre.stage))
+    theatre.run(script, {})
+    assert digest(theatre.stage) not in digests
+    assert len(digests) == 1
+
+
+def test_a_run_from_a_state_in_between_ends_as_one_from_the_beginning(theatre):
+    script = SCRIPTS["declined once"]
+    plan, start = next((plan, start) for plan, start in theatre.singles(script) if min(plan) == 30)
+    assert start.calls > 0
+    theatre.run(script, plan, start)
+    first = digest(theatre.stage)
+    theatre.run(script, plan)
+    assert digest(theatre.stage) == first
+
+
+def test_a_run_that_is_cut_short_is_judged_as_the_whole_one(theatre):
+    script = SCRIPTS["renewal without webhooks"]._replace(name="judged")
+    plans = [(plan, start) for plan, start in theatre.singles(script) if {*plan.values()} <= {"outage", "rival"}]
+    with next(mutant for mutant in MUTANTS if mutant.name == "no 24-hour rule").applied():
+        judged = [bool(theatre.check(script, plan, start).violations) for plan, start in plans]
+        assert judged == [bool(theatre.run(script, plan, start).violations) for plan, start in plans]
+    assert True in judged
+    assert False in judged
+
+
+def test_chance_plays_again_to_the_same_bytes(theatre):
+    digests = []
+    for seed in (3, 3, 4):
+        play(theatre, Chance(seed, rate=0.1, customers=2, days=20))
+        digests.append(digest(theatre.stage))
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_every_place_where_calls_go_can_be_struck(theatre):
+    seen = {where for script in SCRIPTS.values() for where in theatre.run(script, {}).trace}
+    assert seen <= KINDS.keys()
