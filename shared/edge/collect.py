@@ -36,13 +36,14 @@ def collect(account_id: str, invoice_id: str) -> Invoice:
         now = clock.now()
         if collection.next_step(invoice, now) is Step.NOTHING:
             break
+        before = invoice
         try:
-            after = _advance(invoice, now)
+            invoice = _advance(before, now) or before
         except table.Stale:  # somebody else moved it: see how far
-            after = queries.invoice(account_id, invoice_id)
-        if after is None:
-            break
-        invoice = after
+            invoice = queries.invoice(account_id, invoice_id)
+        else:
+            if invoice.attempt == before.attempt:  # to ask once more would say the same
+                break
     return invoice
 
 

@@ -336,6 +336,16 @@ def test_after_a_500_that_did_nothing_it_is_sent_anew_when_nothing_can_come_of_i
     assert statuses(owing) == ["paid", "paid"]
 
 
+def test_a_debit_that_is_on_its_way_is_asked_after_once_every_six_hours():
+    world = connected(card=None)
+    bank = {"payment_method": "pm_usBankAccount_success", "payment_methods": ["us_bank_account"]}
+    world.call("POST", "/accounts/acme/payment-method", bank)
+    world.sells().call("POST", CHECKOUT, ONE_SEAT | {"payment_methods": ["us_bank_account"]})
+    world.line.told()
+    world.on("2026-01-26T12:00:00Z")
+    assert world.line.told() == ["GET /v1/payment_intents/{intent}"] * (1 + 3), "once as Stripe told of it"
+
+
 @pytest.mark.parametrize(
     ("hours", "minutes", "sent"),
     [
