@@ -48,6 +48,9 @@ test: setup browser check .venv-deploy/.installed  ## Pass every test, `make che
 	$(BIN)/python -m pytest -n auto --dist worksteal
 	@$(MAKE) --no-print-directory deploy-local
 
+proof: setup  ## Every fault at every call, every two within reach, and by chance: most of an hour on 2 cores
+	$(BIN)/python -m tests.faults proof
+
 # The tests of the pay page drive a Chromium. Where Debian's packages can be installed, it is; else this says what to do.
 browser:  ## See to it that there is a Chromium to test the pay page with
 	@command -v chromedriver >/dev/null || { \
@@ -131,4 +134,4 @@ LAMBDA_PYTHON ?= $(shell for python in python3.13 "$$(pyenv root 2>/dev/null)"/v
 clean:  ## Remove what was built and installed
 	rm -rf .venv .venv-sam .venv-deploy .venv-lock .aws-sam .local .hypothesis .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help setup run test browser check template format lock build wheels deploy-local clean
+.PHONY: help setup run test proof browser check template format lock build wheels deploy-local clean

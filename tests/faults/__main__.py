@@ -13,7 +13,7 @@ from tests.faults.runs import Stopwatch, Tally
 from tests.faults.scripts import SCRIPTS
 
 IN_PAIRS = [name for name, script in SCRIPTS.items() if script.in_pairs]
-SEEDS = range(190)
+SEEDS = range(76)
 RATES = (0.05, 0.05, 0.05, 0.15)
 """Of the calls that a run by chance has struck, by turns."""
 CALM = {"without faults": 0.0, "with 5 % faults": 0.05}
@@ -94,7 +94,7 @@ def _random(chances: list[Chance]) -> Tally:
 
 def _calm(name: str, rate: float) -> Tally:
     """Good cards only: how often Stripe is asked for a payment."""
-    return _done(name, runs.by_chance, [Chance(seed, rate, moods=False) for seed in range(6)])
+    return _done(name, runs.by_chance, [Chance(seed, rate, moods=False) for seed in range(8)])
 
 
 def _mutants() -> Tally:

@@ -11,7 +11,7 @@ from tests.faults.scripts import Script
 from tests.faults.stage import Stage, State
 from tests.faults.ways import kinds_at, telling_kinds_at
 
-REACH = 8
+REACH = 6
 """How many calls after the first fault a second one may come."""
 
 Plan = dict[int, str]

@@ -1,5 +1,8 @@
 """Faults on purpose: every script comes right without any, with one at any call, and by chance."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tests.faults.chance import Chance, play
@@ -10,6 +13,8 @@ from tests.faults.sameness import digest
 from tests.faults.scripts import SCRIPTS
 from tests.faults.stage import one_shard
 from tests.faults.ways import KINDS
+
+PAGE = Path(__file__).parents[2] / "docs" / "proof.md"
 
 SAMPLE = 20
 """So many of the single faults of a script are played here, about; ``make proof`` plays all."""
@@ -107,3 +112,12 @@ def test_chance_plays_again_to_the_same_bytes(theatre):
 def test_every_place_where_calls_go_can_be_struck(theatre):
     seen = {where for script in SCRIPTS.values() for where in theatre.run(script, {}).trace}
     assert seen <= KINDS.keys()
+
+
+def test_the_page_tells_of_every_script_every_way_to_fail_and_every_wrong_design():
+    page = " ".join(PAGE.read_text(encoding="utf-8").split())
+    played, caught = page.split("## Tests of the tests")
+    assert {f"*{name}*" for name in SCRIPTS} <= set(re.findall(r"\*[^*]+\*", played))
+    assert {kind for kinds in KINDS.values() for kind in kinds} <= set(re.findall(r"`(\w+)`", played))
+    for mutant in MUTANTS:
+        assert f"| {mutant.name} | {mutant.what} | {mutant.script}" in caught
