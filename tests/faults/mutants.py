@@ -84,12 +84,12 @@ def _refused_when(error: type[Exception]) -> Iterator[Any]:
         except error as unknown:
             raise payments.Refused(str(unknown), "failed") from unknown
 
-    def refused(invoice: Any, code: str, message: str, now: datetime) -> Changes:
-        attempt = replace(invoice.live, state=AttemptState.DECLINED, error=code, message=message)
+    def refused(invoice: Any, told: payments.Refused, now: datetime) -> Changes:
+        attempt = replace(invoice.live, state=AttemptState.DECLINED, error=told.code, message=str(told))
         return Changes(put=(replace(invoice, attempt=attempt, due_at=now + timedelta(minutes=5)),))
 
     yield patch.object(payments, "create", create)
-    yield patch.object(outcome, "refused", refused)
+    yield patch.object(collect, "_refused", refused)
 
 
 def _new_attempt_when_unclear() -> Iterator[Any]:
