@@ -133,7 +133,7 @@ def not_taken(invoice: Invoice, what: str, now: datetime) -> Changes:
 
 def remind(invoice: Invoice, now: datetime) -> Changes:
     """Nobody has looked yet at a payment that does not fit."""
-    return _alarm(invoice, MISMATCH, "nothing is charged until somebody has looked", now)
+    return _alarm(invoice, MISMATCH, f"{invoice.id} waits for somebody to look", now)
 
 
 def _succeeded(invoice: Invoice, payment: Payment, now: datetime, _: Dunning) -> Changes:

@@ -79,10 +79,8 @@ def offer(account_id: str, invoice_id: str) -> Invoice:
 
 def method_for(invoice: Invoice, account: Account) -> str | None:
     """The way to pay that an invoice is charged by: its subscription's, or its account's where it accepts that."""
-    current = [each for each in (book.subscription.payment_method for book in _books(invoice)) if each]
-    if current:
-        return current[0]
-    return account.payment_method if account.payment_method_type in invoice.payment_methods else None
+    fits = account.payment_method_type in invoice.payment_methods
+    return _method_of(_books(invoice)) or (account.payment_method if fits else None)
 
 
 def learn(account_id: str, invoice_id: str, payment: Payment) -> None:
@@ -205,8 +203,8 @@ def _send(invoice: Invoice) -> Invoice | None:
 def _refused(invoice: Invoice, error: payments.Refused, now: datetime) -> Changes:
     if not error.of_method:
         return outcome.not_taken(invoice, f"{error.code}: {error}", now)
-    newer = _newer_method(invoice)
-    return outcome.refused(invoice, error.code, str(error), now, payment_intent=error.payment_intent, newer=newer)
+    made, newer = error.payment_intent, _newer_method(invoice, _books(invoice))
+    return outcome.refused(invoice, error.code, str(error), now, payment_intent=made, newer=newer)
 
 
 def _give_up(invoice: Invoice, now: datetime) -> Invoice | None:
@@ -221,9 +219,8 @@ def _give_up(invoice: Invoice, now: datetime) -> Invoice | None:
 
 def _seen(invoice: Invoice) -> Payment | None:
     """How things are at Stripe. A read that fails has learned nothing, and changed nothing either."""
-    intent = invoice.live.payment_intent
     try:
-        return payments.get(intent) if intent else payments.look(invoice)
+        return payments.get(invoice.live.payment_intent) if invoice.live.payment_intent else payments.look(invoice)
     except payments.Unclear as error:
         raise payments.NoAnswer(str(error)) from error
 
@@ -247,11 +244,7 @@ def _dead(bill: Invoice) -> bool:
 
 
 def _cancelled(bill: Invoice) -> Payment:
-    """Its PaymentIntent once it was cancelled, or as it is where it cannot be.
-
-    What is unclear is asked. Is it open still, the next one comes with another key: to this one, Stripe would
-    answer the same.
-    """
+    """Its PaymentIntent, cancelled if it can be. After an unclear answer the next try has another key."""
     try:
         return payments.cancel(bill)
     except payments.Unclear as error:
@@ -266,25 +259,29 @@ def _cancelled(bill: Invoice) -> Payment:
 def _commit_learned(invoice: Invoice, payment: Payment | None, now: datetime) -> Invoice | None:
     good = payment is not None and payment.status == "succeeded"
     dunning = queries.seller(invoice.seller).dunning if invoice.subscription_ids and not good else Dunning()
+    books = None
     if payment and payment.status in _MAY_HAVE_FAILED and invoice.attempt and not invoice.settled:
-        dunning = dunning._replace(newer=_newer_method(invoice))
-    after = _commit_change(invoice, outcome.learned(invoice, payment, now, dunning), payment)
+        books = _books(invoice)
+        dunning = dunning._replace(newer=_newer_method(invoice, books))
+    after = _commit_change(invoice, outcome.learned(invoice, payment, now, dunning), payment, books)
     if good and after and invoice.live.payment_intent not in (None, after.live.payment_intent):
         with suppress(payments.Trouble):  # else it is told of, should it ever succeed
             payments.cancel(invoice)
     return after
 
 
-def _newer_method(invoice: Invoice) -> bool:
+def _newer_method(invoice: Invoice, books: list[Book]) -> bool:
     """Whether another way to pay was saved since the live attempt began, or since its payer's debit (F28)."""
-    current = next((it for it in (book.subscription.payment_method for book in _books(invoice)) if it), None)
+    current = _method_of(books)
     if current is None or current == invoice.live.payment_method:
         return False
     method = queries.payment_method(invoice.account_id, current)
     return bool(method and method.saved_at and method.saved_at > invoice.live.t0)
 
 
-def _commit_change(invoice: Invoice, changes: Changes, payment: Payment | None = None) -> Invoice | None:
+def _commit_change(
+    invoice: Invoice, changes: Changes, payment: Payment | None = None, books: list[Book] | None = None
+) -> Invoice | None:
     """Commit what was learned of an invoice with what it means for its subscription or checkout.
 
     Answers the invoice as it lies in the table then; nothing if nothing was new.
@@ -293,7 +290,7 @@ def _commit_change(invoice: Invoice, changes: Changes, payment: Payment | None =
     if after is None:
         return None
     if after.past_due != invoice.past_due:
-        for book in _books(after):
+        for book in books if books and invoice.submitted == after.submitted else _books(after):
             changes += _standing(invoice, after, book)
     if after.submitted and not invoice.submitted:
         changes += _completed(after, payment)
@@ -316,6 +313,10 @@ def _completed(invoice: Invoice, payment: Payment | None) -> Changes:
     return checkout.complete(opened, account, method)
 
 
+def _method_of(books: list[Book]) -> str | None:
+    return next((it for it in (book.subscription.payment_method for book in books) if it), None)
+
+
 def _books(invoice: Invoice) -> list[Book]:
     return [queries.book(invoice.account_id, each) for each in invoice.subscription_ids]
 
@@ -331,12 +332,11 @@ def _standing(before: Invoice, after: Invoice, book: Book) -> Changes:
 
 def _retry(invoice: Invoice, now: datetime) -> Changes:
     """The next attempt, with the method that is current; nothing by itself of what is cancelled (R84) or disputed."""
-    subscriptions = [book.subscription for book in _books(invoice)]
-    ended = subscriptions and all(each.status is Status.CANCELED for each in subscriptions)
-    if ended or any(each.disputes for each in subscriptions):
+    books = _books(invoice)
+    ended = books and all(book.subscription.status is Status.CANCELED for book in books)
+    if ended or any(book.subscription.disputes for book in books):
         return collection.leave_to_payer(invoice)
-    current = (each.payment_method for each in subscriptions if each.payment_method)
-    return collection.retry(invoice, next(current, None), now)
+    return collection.retry(invoice, _method_of(books), now)
 
 
 def _saved(account: Account) -> Account:

@@ -11,6 +11,7 @@ from botocore import xform_name
 
 from infra.local import template
 from shared.domain.difference import Differs
+from shared.domain.invoice import MISMATCH
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/operations.md").read_text()
@@ -19,6 +20,7 @@ SHELL = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)).replace("\\\n
 AWS = sorted(set(re.findall(r"\baws ([a-z0-9]+) ([a-z-]+)([^\n|;]*)", SHELL)))
 ANYWHERE = {"query", "output", "region", "profile", "cli-binary-format", "no-cli-pager"}
 """Options of the client itself."""
+NAMED = {"MISMATCH": MISMATCH}
 
 
 def table_below(heading):
@@ -55,7 +57,9 @@ def codes_of(path):
 
 
 def constant(node):
-    """The text of a literal."""
+    """The text of a literal, or of a name for one."""
+    if isinstance(node, ast.Name):
+        return NAMED.get(node.id)
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
