@@ -64,14 +64,14 @@ def look(invoice: Invoice) -> Payment | None:
 
 
 def payment_of(intent: Mapping[str, Any]) -> Payment:
-    """A PaymentIntent in our words, as a call answers it or a webhook holds it."""
+    """A PaymentIntent in our words, as a call answers it or a webhook holds it: of a success, what was received."""
     error = intent.get("last_payment_error") or {}
     metadata = intent.get("metadata") or {}
     code = error.get("decline_code") or error.get("code")
     return Payment(
         id=intent["id"],
         status=intent["status"],
-        amount=intent["amount"],
+        amount=intent["amount_received" if intent["status"] == "succeeded" else "amount"],
         currency=intent["currency"],
         customer=intent.get("customer"),
         account_id=metadata.get("account", ""),
