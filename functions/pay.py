@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools.event_handler import Response
 
 from shared import pages
-from shared.domain.errors import BillingError
+from shared.domain.errors import BillingError, NotFound
+from shared.domain.subscription import Subscription
 from shared.edge import links, paying
 from shared.edge.api import Api, entry_point, problem
 from shared.edge.links import Kind
@@ -49,8 +50,7 @@ def begin_payment(token: str) -> answers.ClientSecret:
     link = links.read(token, api.now.date())
     if link.kind is Kind.INVOICE:
         return {"client_secret": paying.payment(link.account_id, link.id)}
-    subscription = queries.book(link.account_id, link.id).subscription
-    return {"client_secret": paying.setup(subscription, f"{token}:{api.key()}")}
+    return {"client_secret": paying.setup(_charged(link), f"{token}:{api.key()}")}
 
 
 def _pay_page(link: links.Link) -> pages.Html:
@@ -60,14 +60,23 @@ def _pay_page(link: links.Link) -> pages.Html:
 
 
 def _method_page(link: links.Link) -> pages.Html:
+    subscription = _charged(link)
     entered = api.current_event.get_query_string_value("setup_intent")
     setup = paying.saved(link.account_id, entered) if entered else None
-    subscription = queries.book(link.account_id, link.id).subscription
     account, seller = queries.account(link.account_id), queries.seller(subscription.seller)
     method = queries.payment_method(account.id, account.payment_method) if account.payment_method else None
-    owed = [bill for bill in queries.unsettled_invoices(account.id) if bill.past_due]
-    standing = pages.Standing(method, owed, setup and setup.status)
+    past_due = [bill for bill in queries.unsettled_invoices(account.id) if bill.past_due]
+    owed = [bill for bill in past_due if subscription.id in bill.subscription_ids]
+    standing = pages.Standing(method, owed, setup and setup.status, elsewhere=len(past_due) > len(owed))
     return pages.method_page(subscription, seller, account, standing, _publishable_key())
+
+
+def _charged(link: links.Link) -> Subscription:
+    """The subscription of an update page, while there is a reason to save a way to pay for it."""
+    subscription = queries.book(link.account_id, link.id).subscription
+    if not subscription.charged:
+        raise NotFound("This subscription has ended, and nothing of it is owed.", code="link_expired")
+    return subscription
 
 
 def _publishable_key() -> str:

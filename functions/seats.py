@@ -28,7 +28,7 @@ def list_seats(account: str, subscription: str) -> answers.SeatList:
 @api.serve("POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/preview")
 def preview_seats(account: str, subscription: str, type: str, body: BuySeats) -> answers.Purchase:  # noqa: A002
     """What buying more seats comes to. Nothing is bought."""
-    book = upkeep.previewed(account, subscription, api.now)
+    book = upkeep.previewed(account, subscription, api.now).book
     return views.purchase(_purchase(book, type, body), book)
 
 

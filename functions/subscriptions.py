@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from shared.domain import cancellation, renewal
 from shared.domain.cancellation import Cancellation
 from shared.domain.errors import Forbidden, Invalid
+from shared.domain.invoice import Invoice
 from shared.domain.periods import local_day
 from shared.domain.subscription import Book, Status
 from shared.edge import bills, links, upkeep, views
@@ -38,19 +39,21 @@ def get_subscription(account: str, subscription: str) -> answers.Subscription:
 @api.serve("POST /v1/accounts/{account}/subscriptions/{subscription}/cancel/preview")
 def preview_cancel(account: str, subscription: str, body: PreviewCancel) -> answers.Cancellation:
     """What cancelling comes to. Nothing is cancelled."""
-    book = upkeep.previewed(account, subscription, api.now)
-    return bills.cancellation(_cancellation(book, body))
+    return bills.cancellation(_cancellation(*upkeep.previewed(account, subscription, api.now), body))
 
 
 @api.serve("POST /v1/accounts/{account}/subscriptions/{subscription}/cancel")
 def cancel(account: str, subscription: str, body: Cancel) -> answers.Cancellation:
-    """End a subscription now (R84). A bank debit that is on its way is neither cancelled nor refunded (R86)."""
+    """End a subscription now (R84). What is being charged already is neither stopped nor refunded (R86).
+
+    What was owed before stays owed; the answer names each invoice of either kind.
+    """
     if not body.understood:
         sentence = "Please confirm that you understand: the customer will not be charged again (understood: true)."
         raise Invalid(sentence, code="not_understood", path=("understood",))
 
     def decide() -> Decision[answers.Cancellation]:
-        made = _cancellation(upkeep.current(account, subscription, api.now), body)
+        made = _cancellation(upkeep.current(account, subscription, api.now), (), body)
         return Decision(made.changes, bills.cancellation(made))
 
     return api.once(account, decide)
@@ -68,12 +71,14 @@ def release(account: str, subscription: str) -> answers.Subscription:
     return api.once(account, decide)
 
 
-def _cancellation(book: Book, wanted: PreviewCancel) -> Cancellation:
+def _cancellation(book: Book, drawn: tuple[Invoice, ...], wanted: PreviewCancel) -> Cancellation:
+    """``drawn`` are invoices that the table does not hold yet."""
     if wanted.waive and not api.may(STAFF):
         raise Forbidden("Only the seller can waive the rest of a commitment.", code="permission_missing")
     it = book.subscription
-    open_invoices = [bill for bill in queries.unsettled_invoices(it.account_id) if it.id in bill.subscription_ids]
-    return cancellation.at_once(book, tuple(open_invoices), local_day(api.now, it.zone), api.now, waive=wanted.waive)
+    known = {bill.id: bill for bill in (*drawn, *queries.unsettled_invoices(it.account_id))}
+    left = tuple(bill for bill in known.values() if it.id in bill.subscription_ids and not bill.settled)
+    return cancellation.at_once(book, left, local_day(api.now, it.zone), api.now, waive=wanted.waive)
 
 
 @api.serve("GET /v1/subscriptions", query=("status", "limit", "cursor"))

@@ -92,6 +92,7 @@ class PaymentMethod:
     last4: str | None = None
     expires: str | None = None  # "2030-04"
     saved_at: datetime | None = None
+    customer: str | None = None  # whose it is at Stripe: of one that paid once, nobody's
 
 
 def check_seller_change(before: SellerEntity | None, after: SellerEntity) -> None:

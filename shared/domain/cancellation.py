@@ -9,11 +9,14 @@ from typing import NamedTuple
 from shared.domain import collection, invoice
 from shared.domain.changes import Changes, Event
 from shared.domain.errors import Conflict
-from shared.domain.invoice import Invoice, InvoiceStatus
+from shared.domain.invoice import AttemptState, Invoice, InvoiceStatus
 from shared.domain.money import Money, total
 from shared.domain.periods import Period
 from shared.domain.processor import too_large
 from shared.domain.subscription import Book, PendingInvoiceItem, Status, Subscription, SubscriptionItem
+
+_UNDER_WAY = (AttemptState.INTENT, AttemptState.ACTION, AttemptState.PROCESSING)
+"""Asked for already, or about to be: cancelling does not stop that."""
 
 
 class Cancellation(NamedTuple):
@@ -22,7 +25,8 @@ class Cancellation(NamedTuple):
     subscription: Subscription
     charge: Money  # the rest of the commitment, and what is owed already; charged at once
     committed_until: date | None
-    under_way: tuple[Invoice, ...]  # bank debits that are neither cancelled nor refunded by it (R86)
+    under_way: tuple[Invoice, ...]  # being charged, and neither stopped nor refunded by it (R86)
+    owed: tuple[Invoice, ...]  # declined, or waiting for the payer: owed as before
     changes: Changes
 
 
@@ -33,8 +37,9 @@ def at_once(
 
     Where it is committed for longer than it has been billed, the rest of the
     commitment and what waits for the next invoice are invoiced at once, unless
-    the seller waives them (D16). A payment that is on its way stays so (R86):
-    it is neither cancelled nor refunded. ``invoices`` are those not settled.
+    the seller waives them (D16). What is owed for a period that had begun stays
+    owed: a payment that is on its way stays so, neither stopped nor refunded
+    (R86). ``invoices`` are those not settled.
     """
     subscription = book.subscription
     if not subscription.alive:
@@ -55,8 +60,11 @@ def at_once(
     drawn = invoice.draw(ended, None, owed, on, now, last=True)
     changes = Changes(events=(Event(subscription.account_id, "subscription.canceled", data),))
     changes += collection.issue(drawn, book.pending, now)
-    under_way = tuple(bill for bill in invoices if bill.status is InvoiceStatus.PROCESSING)
-    return Cancellation(ended, charge, rest[0].period.end if rest and rest[0].period else None, under_way, changes)
+    until = rest[0].period.end if rest and rest[0].period else None
+    left = [bill for bill in invoices if not bill.giving_up or bill.status is InvoiceStatus.PROCESSING]
+    under_way = tuple(bill for bill in left if bill.attempt and bill.attempt.state in _UNDER_WAY)
+    owed_before = tuple(bill for bill in left if bill not in under_way)
+    return Cancellation(ended, charge, until, under_way, owed_before, changes)
 
 
 def canceled(subscription: Subscription, on: date) -> Subscription:

@@ -187,10 +187,13 @@ def begin(account: Account, made: Offer, now: datetime) -> Changes:
 def complete(checkout: Checkout, account: Account, method: PaymentMethod | None) -> Changes:
     """All its subscriptions at once, charged from now on by the method that paid (R62, R74).
 
-    ``method`` is the one that paid, where it is not the one the account had saved.
+    ``method`` is the one that paid, where it is not the one the account had
+    saved. One that was not saved with the account's customer paid this once.
     """
     if checkout.status is not CheckoutStatus.OPEN:
         return Changes()
+    if method and method.customer != account.customer:
+        method = None
     if method:
         account = replace(account, payment_method=method.id, payment_method_type=method.type)
     started = tuple(charged_by(subscription, account) for subscription in checkout.subscriptions)

@@ -44,7 +44,10 @@ _STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """What Stripe says of a PaymentIntent, in our words; ``status`` is one of Stripe's seven."""
+    """What Stripe says of a PaymentIntent, in our words; ``status`` is one of Stripe's seven.
+
+    ``amount`` is what was asked for; once it has succeeded, what was received.
+    """
 
     id: str
     status: str

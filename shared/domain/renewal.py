@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.domain import collection, invoice, setback
 from shared.domain.changes import Changes, Event
 from shared.domain.errors import Conflict
-from shared.domain.invoice import CARRIED, Drawn
+from shared.domain.invoice import CARRIED, Drawn, Invoice
 from shared.domain.money import total
 from shared.domain.periods import local_day, nth_period
 from shared.domain.subscription import Book, Status, Subscription
@@ -17,6 +17,13 @@ from shared.domain.subscription import Book, Status, Subscription
 MOST_PERIODS_BEHIND = 36
 MOST_FEES = 3
 """An invoice holds the fees of a period, and at most as much again for what was added in the one before."""
+
+
+class UpToDate(NamedTuple):
+    """A book with everything done that is due, and the invoices drawn on the way."""
+
+    book: Book
+    drawn: tuple[Invoice, ...]
 
 
 def step(book: Book, now: datetime) -> Changes | None:
@@ -35,14 +42,16 @@ def step(book: Book, now: datetime) -> Changes | None:
     return _bill(book, on, now)
 
 
-def up_to_date(book: Book, now: datetime) -> Book:
+def up_to_date(book: Book, now: datetime) -> UpToDate:
     """The book once everything due is done, without doing it: what a preview decides on."""
+    drawn: list[Invoice] = []
     for _ in range(MOST_PERIODS_BEHIND):
         changes = step(book, now)
         if changes is None:
-            return book
+            break
         book = book.after(changes)
-    return book
+        drawn += (entity for entity in changes.put if isinstance(entity, Invoice))
+    return UpToDate(book, tuple(drawn))
 
 
 def postpone(subscription: Subscription, error: str, now: datetime) -> Changes:

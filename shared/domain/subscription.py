@@ -106,6 +106,11 @@ class Subscription:
         return self.status not in (Status.CANCELED, Status.EXPIRED)
 
     @property
+    def charged(self) -> bool:
+        """Whether a way to pay is charged for it: it goes on, or something of it is past due."""
+        return self.alive or self.unpaid > 0
+
+    @property
     def next_invoice_on(self) -> date:
         """The day on which the next period begins (or the last one ended)."""
         return self.interval.after(self.anchor, self.billed)

@@ -319,11 +319,12 @@ class PayingInvoice(Invoice):
     payment: Paying
 
 
-class UnderWay(TypedDict):
-    """A payment that is on its way."""
+class LeftInvoice(TypedDict):
+    """An invoice that cancelling leaves as it is."""
 
     invoice: str
     amount: Money
+    status: str
 
 
 class Cancellation(TypedDict):
@@ -334,7 +335,8 @@ class Cancellation(TypedDict):
     canceled_on: str
     charge: Money
     committed_until: str | None
-    payments_under_way: list[UnderWay]
+    payments_under_way: list[LeftInvoice]
+    still_owed: list[LeftInvoice]
     notice: str
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from shared.domain.cancellation import Cancellation
 from shared.domain.checkout import Checkout, Offer
-from shared.domain.invoice import Dispute, Invoice, InvoiceLine
+from shared.domain.invoice import Dispute, Invoice, InvoiceLine, InvoiceStatus
 from shared.domain.money import Money, total
 from shared.domain.refund import CreditNote, Refund, RefundStatus
 from shared.domain.subscription import Subscription
@@ -14,6 +14,15 @@ from shared.edge.views import instant, item, money, period
 
 if TYPE_CHECKING:
     from shared.edge import answers
+
+_UNDER_WAY = {
+    InvoiceStatus.OPEN: "What fell due before will still be charged: {}.",
+    InvoiceStatus.ACTION_REQUIRED: "Charged as soon as the payer confirms it: {}.",
+    InvoiceStatus.PROCESSING: (
+        "A bank debit is on its way: cancelling neither stops nor refunds it. To give it back, refund it."
+    ),
+}
+"""What is said of payments under way, by how far they are."""
 
 
 def offer(made: Offer) -> answers.Offer:
@@ -91,20 +100,33 @@ def refund(note: CreditNote, payout: Refund) -> answers.Refund:
 
 def cancellation(it: Cancellation) -> answers.Cancellation:
     """R30, R86: what cancelling comes to, and what it does not touch."""
-    notice = "Nothing is charged any more."
-    if it.charge.amount:
-        notice = f"The rest of the commitment, {it.charge}, is charged at once; nothing more after that."
-    if it.under_way:
-        notice += " A bank debit is on its way: cancelling neither stops nor refunds it. To give it back, refund it."
     return {
         "subscription": it.subscription.id,
         "status": it.subscription.status.value,
         "canceled_on": str(it.subscription.canceled_on),
         "charge": money(it.charge),
         "committed_until": str(it.committed_until) if it.committed_until else None,
-        "payments_under_way": [{"invoice": bill.id, "amount": money(bill.total)} for bill in it.under_way],
-        "notice": notice,
+        "payments_under_way": [_left(bill) for bill in it.under_way],
+        "still_owed": [_left(bill) for bill in it.owed],
+        "notice": _notice(it),
     }
+
+
+def _left(bill: Invoice) -> answers.LeftInvoice:
+    return {"invoice": bill.id, "amount": money(bill.total), "status": bill.status.value}
+
+
+def _notice(it: Cancellation) -> str:
+    """The same in sentences. Where nothing but debits is left, nothing will be charged that is not on its way."""
+    told = [(said, [bill for bill in it.under_way if bill.status is each]) for each, said in _UNDER_WAY.items()]
+    told.append(("Still owed, and charged by the next way to pay that is saved: {}.", [*it.owed]))
+    only_debits = not it.owed and all(bill.status is InvoiceStatus.PROCESSING for bill in it.under_way)
+    first = "Nothing is charged any more." if only_debits else "No further period is charged."
+    if it.charge.amount:
+        more = "nothing more" if only_debits else "no further period"
+        first = f"The rest of the commitment, {it.charge}, is charged at once; {more} after that."
+    named = [said.format(", ".join(f"{bill.id} ({bill.total})" for bill in left)) for said, left in told if left]
+    return " ".join([first, *named])
 
 
 def _starting(it: Subscription) -> answers.StartingSubscription:

@@ -15,7 +15,7 @@ from shared.domain.collection import Step
 from shared.domain.invoice import GiveUp, Invoice, InvoiceStatus
 from shared.domain.outcome import Payment
 from shared.domain.periods import local_day
-from shared.domain.subscription import Book, Status
+from shared.domain.subscription import MOST_PENDING, Book, Status
 from shared.edge import clock, pace
 from shared.edge.jobs import Job
 from shared.edge.telemetry import record
@@ -297,8 +297,16 @@ def _commit_change(
     if after.checkout_id and outcome.microdeposits(after) and not outcome.microdeposits(invoice):
         opened = queries.checkout(after.account_id, after.checkout_id)
         changes += Changes(put=(checkout.wait_for(opened, clock.now() + outcome.MICRODEPOSITS_WAIT),))
-    _commit(changes)
+    _commit(_in_one_transaction(changes))
     return replace(after, version=after.version + 1)
+
+
+def _in_one_transaction(changes: Changes) -> Changes:
+    """The changes, once what is more than a transaction holds was deleted: nothing pending is billed of what ends."""
+    while len(changes.delete) > MOST_PENDING:
+        _commit(Changes(delete=changes.delete[:MOST_PENDING]))
+        changes = replace(changes, delete=changes.delete[MOST_PENDING:])
+    return changes
 
 
 def _completed(invoice: Invoice, payment: Payment | None) -> Changes:

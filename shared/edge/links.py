@@ -51,7 +51,7 @@ def pay_page(api: Api, bill: Invoice) -> str | None:
 
 def update_page(api: Api, subscription: Subscription) -> str | None:
     """The address of a subscription's update page, while it is charged, for callers who may change that."""
-    if not subscription.alive or not api.may(MODIFY):
+    if not subscription.charged or not api.may(MODIFY):
         return None
     last_day = api.now.date() + UPDATE_FOR
     return api.address + path(Link(Kind.METHOD, subscription.account_id, subscription.id, last_day))

@@ -90,12 +90,13 @@ def tell(differs: Difference) -> None:
 def _charged(charge: Charge) -> None:
     """What the table does not know comes in through the same door as a webhook; what differs then is told.
 
-    An invoice with an error has been through that door and has raised an alarm.
+    An invoice with an error has been through that door and has raised an alarm,
+    unless it only was put off because something failed too often.
     """
     account_id, invoice_id = charge.account_id, charge.invoice_id
     invoice = queries.find_invoice(account_id, invoice_id)
     differs = reconciliation.charged(charge, invoice, clock.now())
-    if differs and invoice and invoice.error is None:
+    if differs and invoice and (invoice.error is None or invoice.failures):
         collect.learn(account_id, invoice_id, payments.get(charge.payment_intent))
         differs = reconciliation.charged(charge, queries.invoice(account_id, invoice_id), clock.now())
     if differs:

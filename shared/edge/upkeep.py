@@ -6,6 +6,7 @@ from datetime import datetime
 
 from shared.domain import renewal
 from shared.domain.errors import Conflict
+from shared.domain.renewal import UpToDate
 from shared.domain.subscription import Book
 from shared.edge.telemetry import record
 from shared.store import queries, table
@@ -36,6 +37,6 @@ def current(account_id: str, subscription_id: str, now: datetime) -> Book:
     raise CatchingUp("This subscription is being brought up to date. Please try again in a minute.")
 
 
-def previewed(account_id: str, subscription_id: str, now: datetime) -> Book:
-    """The same book, with nothing done."""
+def previewed(account_id: str, subscription_id: str, now: datetime) -> UpToDate:
+    """The same book, and the invoices that this draws, with nothing done."""
     return renewal.up_to_date(queries.book(account_id, subscription_id), now)

@@ -12,11 +12,16 @@ from shared.pages.pay import contact
 
 
 class Standing(NamedTuple):
-    """How things are: what is charged at present, what is past due, and what became of the way just entered."""
+    """How things are: what is charged at present, what is past due, and what became of the way just entered.
+
+    ``owed`` is past due of the subscription alone, because whoever has the link
+    sees it; ``elsewhere`` says that there is more, of others of the account.
+    """
 
     method: PaymentMethod | None
     owed: list[Invoice]
     entered: str | None = None  # the status of its SetupIntent, in Stripe's words
+    elsewhere: bool = False
 
 
 def method_page(
@@ -59,9 +64,12 @@ def _named(method: PaymentMethod) -> str:
 
 
 def _owed(standing: Standing) -> Html:
-    if not standing.owed:
+    owed = [f"Invoice {bill.id}: {bill.total}" for bill in standing.owed]
+    if standing.elsewhere:
+        owed.append("What is past due of other subscriptions")
+    if not owed:
         return Html()
     saved = standing.entered == "succeeded"
     sentence = "It is being charged for" if saved else "As soon as another one is saved, it is charged for"
-    lines = [fill("owed_line", number=bill.id, total=str(bill.total)) for bill in standing.owed]
-    return fill("owed", sentence=f"{sentence} what is past due:", lines=joined(lines))
+    lines = joined([fill("owed_line", line=line) for line in owed])
+    return fill("owed", sentence=f"{sentence} what is past due:", lines=lines)

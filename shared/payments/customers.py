@@ -92,7 +92,8 @@ def method(account_id: str, method_id: str, saved_at: datetime) -> PaymentMethod
     told = found.get(kind) or {}
     expires = f"{told['exp_year']}-{told['exp_month']:02}" if "exp_year" in told else None
     brand = told.get("brand") or told.get("bank_name") or told.get("bank_code")
-    return PaymentMethod(account_id, found["id"], kind, brand, told.get("last4"), expires, saved_at)
+    last4, customer = told.get("last4"), found["customer"]
+    return PaymentMethod(account_id, found["id"], kind, brand, last4, expires, saved_at, customer)
 
 
 def _setup(made: Any) -> Setup:

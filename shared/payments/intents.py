@@ -50,7 +50,11 @@ def get(intent: str) -> Payment:
 
 
 def look(invoice: Invoice) -> Payment | None:
-    """The PaymentIntent of an invoice, if it ever reached Stripe: the customer's, to the last page (C7)."""
+    """The PaymentIntent of an invoice, if it ever reached Stripe: the customer's, to the last page (C7).
+
+    One that was cancelled is this attempt's only if this attempt made it: a new
+    one is made when the one before is proven cancelled (C3).
+    """
     attempt = invoice.attempt
     assert attempt
     since = int((attempt.t0 - timedelta(hours=1)).timestamp())
@@ -58,20 +62,22 @@ def look(invoice: Invoice) -> Payment | None:
     found = ask(lambda: client().v1.payment_intents.list(params, version()))
     for intent in every(found):
         payment = payment_of(intent)
-        if (payment.account_id, payment.invoice_id) == (invoice.account_id, invoice.id):
+        if (payment.account_id, payment.invoice_id) != (invoice.account_id, invoice.id):
+            continue
+        if payment.status != "canceled" or intent["metadata"].get("attempt") == str(attempt.n):
             return payment
     return None
 
 
 def payment_of(intent: Mapping[str, Any]) -> Payment:
-    """A PaymentIntent in our words, as a call answers it or a webhook holds it."""
+    """A PaymentIntent in our words, as a call answers it or a webhook holds it: of a success, what was received."""
     error = intent.get("last_payment_error") or {}
     metadata = intent.get("metadata") or {}
     code = error.get("decline_code") or error.get("code")
     return Payment(
         id=intent["id"],
         status=intent["status"],
-        amount=intent["amount"],
+        amount=intent["amount_received" if intent["status"] == "succeeded" else "amount"],
         currency=intent["currency"],
         customer=intent.get("customer"),
         account_id=metadata.get("account", ""),

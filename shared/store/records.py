@@ -141,6 +141,7 @@ class PaymentMethodRecord(Record, discriminator="payment_method"):
     last4 = UnicodeAttribute(null=True)
     expires = UnicodeAttribute(null=True)
     saved_at = InstantAttribute(null=True)
+    customer = UnicodeAttribute(null=True)
 
 
 class CheckoutRecord(Record, discriminator="checkout"):

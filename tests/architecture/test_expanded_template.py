@@ -234,9 +234,9 @@ def test_a_seeded_fault_is_complained_of(place, change, complaint):
             id="a right removed",
         ),
         pytest.param(
-            actions("InvoicesFunction"),
+            actions("RefundsFunction"),
             lambda named: named.append("dynamodb:DeleteItem"),
-            "InvoicesFunction: its policy names dynamodb:DeleteItem on BillingTable, which it never uses",
+            "RefundsFunction: its policy names dynamodb:DeleteItem on BillingTable, which it never uses",
             id="a right too many",
         ),
         pytest.param(

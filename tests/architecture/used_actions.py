@@ -20,6 +20,7 @@ from infra.local.story import StoryFile
 from infra.local.template import TABLE_NAME
 from shared import payments
 from shared.domain.changes import Changes
+from shared.domain.subscription import Status
 from shared.edge import links
 from shared.edge.links import Kind, Link
 from shared.edge.relay import ENOUGH_MILLISECONDS
@@ -42,6 +43,7 @@ def used_actions():
             Simulation(StoryFile(story), lambda _: None).play()
         requests()
         pages()
+        endings()
         mishaps()
         reconciliations()
     return used
@@ -155,6 +157,27 @@ def pages():
     for address in (listed[-1]["pay_page"], f"{update_page}?setup_intent={secrets[1]}"):
         parts = urlsplit(address)
         assert world.cloud.request(Call("GET", f"{parts.path}?{parts.query}", None, {}, None)).status == 200
+
+
+def endings():
+    """Somebody pays, by the API or on the page, what is declined for the last time: it ends with a seat pending."""
+    world = World().sells().account("bolt")
+    ends = {"timezone": "America/New_York", "currency": "USD", "retry_days": [], "after_retries": "cancel"}
+    world.staff("PUT", "/sellers/us", ends)
+    subscriptions = {account: world.subscribed(account=account) for account in ("acme", "bolt")}
+    world.suddenly("2026-02-25T05:01:00Z")
+    for account, subscription in subscriptions.items():
+        world.cloud.stripe.becomes(queries.account(account).payment_method, "card_declined")
+        seats = f"/accounts/{account}/subscriptions/{subscription}/seats/sales"
+        assert world.call("POST", seats, {"quantity": 1}, account=account).status == 201
+    paid = f"/accounts/acme/invoices/{subscriptions['acme']}-00001/pay"
+    assert world.call("POST", paid).json["status"] == "uncollectible"
+    page = links.write(Link(Kind.INVOICE, "bolt", f"{subscriptions['bolt']}-00001"))
+    told = world.cloud.request(Call("POST", f"/v1/pay/{page}", None, {"Idempotency-Key": "a page"}, None))
+    assert told.json["code"] == "nothing_to_pay"
+    for account, subscription in subscriptions.items():
+        left = queries.book(account, subscription)
+        assert (left.subscription.status, left.pending) == (Status.CANCELED, ())
 
 
 def mishaps():

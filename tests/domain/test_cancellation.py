@@ -8,11 +8,11 @@ from shared.domain import cancellation, seats
 from shared.domain.changes import Event
 from shared.domain.checkout import LineItem
 from shared.domain.errors import Conflict
-from shared.domain.invoice import GiveUp, InvoiceStatus
+from shared.domain.invoice import AttemptState, GiveUp, InvoiceStatus
 from shared.domain.periods import Interval
 from shared.domain.subscription import Book, Status
 from tests.domain.examples import CATALOG, SEAT, at, bill, bought, day, invoices, run, started
-from tests.domain.payments import ISSUED, SUBSCRIPTION
+from tests.domain.payments import ISSUED, SUBSCRIPTION, in_state
 
 YEARLY = LineItem(SEAT, 5, term=Interval.YEAR)
 
@@ -78,10 +78,32 @@ def test_r82_what_has_not_started_yet_costs_nothing():
 
 
 def test_r86_a_payment_on_its_way_is_named_and_left_alone():
-    on_its_way = replace(ISSUED, status=InvoiceStatus.PROCESSING)
-    made = ended(Book(SUBSCRIPTION), open_invoices=[on_its_way, ISSUED])
-    assert made.under_way == (on_its_way,)
+    on_its_way = replace(in_state(AttemptState.PROCESSING), status=InvoiceStatus.PROCESSING)
+    made = ended(Book(SUBSCRIPTION), open_invoices=[on_its_way])
+    assert (made.under_way, made.owed) == ((on_its_way,), ())
     assert invoices(made.changes) == []
+
+
+@pytest.mark.parametrize("state", [AttemptState.INTENT, AttemptState.ACTION])
+def test_r84_what_is_being_charged_already_is_named_and_left_alone(state):
+    made = ended(Book(SUBSCRIPTION), open_invoices=[in_state(state)])
+    assert (made.under_way, made.owed, invoices(made.changes)) == ((in_state(state),), (), [])
+
+
+@pytest.mark.parametrize(
+    "owed",
+    [in_state(AttemptState.DECLINED), in_state(AttemptState.WAITING_FOR_PAYER), replace(ISSUED, attempt=None)],
+)
+def test_r84_f28_what_was_owed_before_is_named_and_stays_owed(owed):
+    made = ended(Book(SUBSCRIPTION), open_invoices=[owed])
+    assert (made.under_way, made.owed, invoices(made.changes)) == ((), (owed,), [])
+
+
+def test_what_is_being_written_off_is_not_owed_but_a_debit_of_it_may_still_arrive():
+    given_up = [replace(in_state(state), giving_up=GiveUp.WRITE_OFF) for state in AttemptState]
+    debit = replace(in_state(AttemptState.PROCESSING), status=InvoiceStatus.PROCESSING, giving_up=GiveUp.WRITE_OFF)
+    made = ended(Book(SUBSCRIPTION), open_invoices=[*given_up, debit])
+    assert (made.under_way, made.owed) == ((debit,), ())
 
 
 @pytest.mark.parametrize("status", [Status.CANCELED, Status.EXPIRED])

@@ -37,7 +37,7 @@ SERVICE_SEAT = replace(SEAT, id="service-seat", product="service", seat_type="se
 CONTACTS = Price(
     "contacts", "sales", Kind.CONTACTS, interval=MONTH, included_contacts=2000, step=Tier(5000, "250.00")
 )
-CARD = PaymentMethod("acme", "pm_new", "card", "visa", "4242", "2030-04")
+CARD = PaymentMethod("acme", "pm_new", "card", "visa", "4242", "2030-04", customer="cus_acme")
 
 
 @pytest.mark.parametrize(
@@ -255,6 +255,12 @@ def test_r74_the_method_that_paid_takes_the_place_of_one_that_was_declined():
     assert [each.payment_method for each in started(changes)] == ["pm_new"]
     assert CARD in changes.put
     assert replace(ACME, payment_method="pm_new") in changes.put
+
+
+@pytest.mark.parametrize("customer", [None, "cus_other"])
+def test_r74_what_is_not_saved_with_the_customer_paid_this_once(customer):
+    opened = offered(LineItem(SEAT)).checkout
+    assert checkout.complete(opened, ACME, replace(CARD, customer=customer)) == checkout.complete(opened, ACME, None)
 
 
 @pytest.mark.parametrize("status", [CheckoutStatus.COMPLETE, CheckoutStatus.EXPIRED])

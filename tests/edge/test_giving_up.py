@@ -1,9 +1,14 @@
 """Writing an invoice off: nothing may capture afterwards, and what does meanwhile is taken."""
 
+from datetime import date
+
 import pytest
 
 from infra.local.simulate import STAFF
-from shared.store import queries
+from shared.domain.changes import Changes
+from shared.domain.money import Money
+from shared.domain.subscription import MOST_PENDING, PendingInvoiceItem
+from shared.store import queries, table
 from tests.world import World
 
 
@@ -69,3 +74,31 @@ def test_a_debit_on_its_way_is_waited_for_and_cancelled_when_it_fails(world):
     world.cloud.stripe.fail(debit["id"])
     world.on("2026-02-26T13:00:00Z")
     assert (status(world), payments(world)) == ("uncollectible", ["canceled"])
+
+
+def test_d17_ten_subscriptions_end_with_more_pending_than_one_transaction_deletes(world):
+    ends = {"timezone": "America/New_York", "currency": "USD", "retry_days": [], "after_retries": "cancel"}
+    world.staff("PUT", "/sellers/us", ends)
+    world.account("bolt", card=None)
+    bank = {"payment_method": "pm_usBankAccount_insufficientFunds", "payment_methods": ["us_bank_account"]}
+    assert world.call("POST", "/accounts/bolt/payment-method", bank, account="bolt").status == 201
+    items = [{"price": "sales-seat", "payments": count} for count in range(2, 12)]
+    body = {"items": items, "payment_methods": ["us_bank_account"]}
+    bought = world.call("POST", "/accounts/bolt/checkout", body, account="bolt").json
+    subscriptions = [each["id"] for each in bought["subscriptions"]]
+    for each in subscriptions:
+        wait_for_the_next_invoice("bolt", each, world.cloud.now)
+    world.on("2026-03-03T12:00:00Z")
+    assert queries.invoice("bolt", bought["invoice"]["id"]).status.value == "uncollectible"
+    left = [queries.book("bolt", each) for each in subscriptions]
+    assert [(book.subscription.status.value, book.pending) for book in left] == [("canceled", ())] * 10
+
+
+def wait_for_the_next_invoice(account, subscription, now):
+    """As many items as may ever wait."""
+    unit = Money(1_00, "USD")
+    pending = [
+        PendingInvoiceItem(account, subscription, f"seat-{n}", "seat", "Seat", unit, 1, day=date(2026, 2, 1))
+        for n in range(MOST_PENDING)
+    ]
+    table.commit(Changes(put=tuple(pending)), now)

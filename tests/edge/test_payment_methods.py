@@ -82,6 +82,20 @@ def test_f28_what_is_past_due_is_charged_by_the_new_method_the_oldest_first(worl
     assert newest_first[:2] == [f"{subscription}-00002", f"{subscription}-00001"]
 
 
+def test_r74_a_card_that_paid_once_without_being_saved_is_not_charged_from_then_on(world):
+    save(world, payment_method=BANK, payment_methods=["us_bank_account"])
+    saved = queries.account("acme")
+    world.cloud.stripe.becomes(saved.payment_method, "ach_microdeposits")
+    opened = buy(world, "us_bank_account", "card")
+    world.cloud.stripe.pay(opened["payment"]["client_secret"].partition("_secret")[0], "pm_card_visa")
+    world.cloud.settle()
+    assert [bill["status"] for bill in world.invoices()] == ["paid"]
+    account = queries.account("acme")
+    assert (account.payment_method, account.payment_method_type) == (saved.payment_method, "us_bank_account")
+    [subscription] = opened["subscriptions"]
+    assert queries.book("acme", subscription["id"]).subscription.payment_method == saved.payment_method
+
+
 @pytest.mark.parametrize("types", [["cash"], ["sepa_debit"]])
 def test_what_is_no_way_to_pay_in_this_currency_is_refused(world, types):
     assert save(world, payment_methods=types).json["code"] == "invalid_payment_methods"

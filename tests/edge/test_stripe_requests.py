@@ -13,7 +13,9 @@ from infra.local.invocations import sqs_event
 from infra.local.queues import Message
 from infra.local.stripe_requests import decode
 from shared import payments
+from shared.domain.invoice import AttemptState
 from shared.edge import upkeep
+from shared.store import queries
 from tests.edge.stripe_shapes import Checked, check_request, endpoint
 from tests.world import SEAT, World
 
@@ -381,6 +383,23 @@ def test_a_look_goes_to_the_last_page(owing):
             {"amount": 4000, "currency": "usd", "customer": customer, "metadata": {"order": str(number)}}
         )
     assert collecting(owing, 20) == ["GET /v1/payment_intents"] * 2
+    assert statuses(owing) == ["paid", "paid"]
+
+
+def test_a_payment_that_was_cancelled_before_is_not_the_one_that_is_looked_for(owing):
+    owing.cloud.stripe.becomes(queries.account("acme").payment_method, "card_declined")
+    collecting(owing)
+    others = stripe.StripeClient("sk_test_local", http_client=Checked(owing.cloud.stripe), max_network_retries=0)
+    others.v1.payment_intents.cancel(queries.invoice("acme", f"{owing.subscription}-00001").live.payment_intent)
+    owing.cloud.settle()
+    owing.call("POST", "/accounts/acme/payment-method", {"payment_method": "pm_card_mastercard"})
+    owing.line.told()
+    owing.cloud.faults.arm("stripe.create", "error_500_before")
+    sent, *looks = collecting(owing, minutes=20)
+    assert (sent, {*looks}) == ("POST /v1/payment_intents acme:sub-00001:2", {"GET /v1/payment_intents"})
+    attempt = queries.invoice("acme", f"{owing.subscription}-00001").live
+    assert (attempt.n, attempt.state, attempt.declines) == (2, AttemptState.INTENT, 1)
+    assert collecting(owing, 22) == ["GET /v1/payment_intents", "POST /v1/payment_intents acme:sub-00001:3"]
     assert statuses(owing) == ["paid", "paid"]
 
 

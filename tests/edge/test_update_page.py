@@ -8,7 +8,6 @@ import pytest
 from shared import pages
 from shared.domain.account import Account, PaymentMethod
 from shared.domain.changes import Changes
-from shared.domain.subscription import Status
 from shared.edge import links
 from shared.edge.links import Kind, Link
 from shared.store import queries, table
@@ -89,6 +88,17 @@ def test_the_page_says_in_words_what_became_of_what_was_entered(method, entered,
     facts = pages.Standing(method, [], entered)
     page = Page(pages.method_page(SUBSCRIPTION, SELLER, Account("acme", "us", "Acme", "USD"), facts, "pk_test_1"))
     assert page.said("standing") == standing
+
+
+def test_what_other_subscriptions_owe_is_charged_too_but_not_shown(world):
+    body = {"items": [{"price": "sales-seat", "quantity": 3, "payments": 6}]}
+    opened = world.call("POST", "/accounts/acme/checkout", body).json
+    world.cloud.stripe.pay(opened["payment"]["client_secret"].partition("_secret")[0], "pm_card_visa")
+    world.cloud.settle()
+    other = opened["subscriptions"][0]["id"]
+    page = shown(world, world.call("GET", f"/accounts/acme/subscriptions/{other}").json["update_page"])
+    assert page.said("owed") == "What is past due of other subscriptions"
+    assert world.invoice not in page.said("body")
 
 
 # -- saving ------------------------------------------------------------------------------------------------
@@ -202,10 +212,31 @@ def test_the_address_opens_for_thirty_days(world):
         assert "This link has run out. Please ask for a new one." in reply.body
 
 
-def test_what_has_ended_has_no_update_page(world):
-    book = queries.book("acme", world.subscription)
-    table.commit(Changes(put=(replace(book.subscription, status=Status.EXPIRED),)), world.cloud.now)
+def cancel(world):
+    path = f"/accounts/acme/subscriptions/{world.subscription}/cancel"
+    assert world.call("POST", path, {"understood": True}).status == 200
+
+
+def test_what_has_ended_and_owes_nothing_has_no_update_page(world):
+    enter(world)
+    world.cloud.settle()
+    cancel(world)
     assert subscription(world)["update_page"] is None
+    before = world.contents(), dict(world.cloud.stripe.calls)
+    for reply in (ask(world, world.address), begin(world, world.address)):
+        assert reply.status == 404
+        assert "This subscription has ended, and nothing of it is owed." in reply.body
+    assert (world.contents(), dict(world.cloud.stripe.calls)) == before
+
+
+def test_f28_what_has_ended_is_paid_by_its_update_page_while_something_of_it_is_past_due(world):
+    cancel(world)
+    assert subscription(world)["update_page"] == world.address
+    assert shown(world, world.address).said("owed") == f"Invoice {world.invoice}: 500.00 USD"
+    enter(world)
+    world.cloud.settle()
+    assert [bill["status"] for bill in world.invoices()] == ["paid", "paid"]
+    assert ask(world, world.address).status == 404
 
 
 def test_a_link_to_a_subscription_that_is_not_there_leads_to_a_page_that_says_so(world):

@@ -178,7 +178,7 @@ def test_while_stripe_does_not_answer_the_message_is_to_be_sent_again(world):
 
 @pytest.mark.parametrize(
     ("what", "other"),
-    [("amount", 9999), ("currency", "eur"), ("customer", "cus_other")],
+    [("amount_received", 9999), ("currency", "eur"), ("customer", "cus_other")],
 )
 def test_a_success_that_is_not_what_was_asked_for_raises_an_alarm_and_pays_nothing(world, what, other):
     world.cloud.stripe.pay(world.intent, "pm_card_visa")
@@ -224,7 +224,7 @@ def test_money_for_a_checkout_that_was_given_up_raises_one_alarm(world):
 )
 def test_what_concerns_nothing_of_ours_is_taken_note_of(world, kind, thing):
     before = world.contents()
-    intent = {"id": "pi_1", "status": "succeeded", "amount": 10000, "currency": "usd", **thing}
+    intent = {"id": "pi_1", "status": "succeeded", "amount_received": 10000, "currency": "usd", **thing}
     message = {"type": kind, "created": 1769353200, "data": {"object": intent}}
     assert deliver(world, json.dumps(message)) == (200, None)
     assert world.contents() == before

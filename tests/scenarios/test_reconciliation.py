@@ -93,6 +93,18 @@ def test_c8_a_success_that_no_webhook_told_of_is_applied_the_next_day(world):
     assert alarms("bolt") == alarms() == []
 
 
+def test_c8_a_success_is_applied_though_its_invoice_was_put_off_in_an_outage(world):
+    world.on("2026-02-25T04:59:00Z")
+    world.cloud.deliveries.lost_until = world.cloud.now.replace(month=6)
+    world.cloud.faults.arm("stripe.create", "answer_lost", times=40)
+    world.on("2026-02-25T06:30:00Z")
+    bill = queries.invoice("acme", f"{world.subscription}-00001")
+    assert (bill.status.value, bill.failures, bill.error[:8]) == ("open", 1, "NoAnswer")
+    look(world, "ledger")
+    assert queries.invoice("acme", bill.id).status.value == "paid"
+    assert alarms() == [("collection_failed",)]
+
+
 def test_c8_money_for_an_invoice_that_is_not_there_raises_one_alarm(world):
     payment = paid_outside(world, invoice="sub_lost-00007")
     world.on(DAY_3)

@@ -23,7 +23,9 @@ SELLER = SellerEntity("us", "Hub Inc.", "America/New_York", "USD", "25 First Str
 ACME = Account(
     "acme", "us", "Acme", "USD", ("ann@acme.test",), "cus_NffrFeUfNV2Hib", NOW, "pm_1MqLiJLkdIwHu7ixUEgbFdYF"
 )
-METHOD = PaymentMethod("acme", "pm_1MqLiJLkdIwHu7ixUEgbFdYF", "card", "visa", "4242", "2030-04", NOW)
+METHOD = PaymentMethod(
+    "acme", "pm_1MqLiJLkdIwHu7ixUEgbFdYF", "card", "visa", "4242", "2030-04", NOW, "cus_NffrFeUfNV2Hib"
+)
 PRICE = Price("sales-seat", "sales", Kind.SEAT, "100.00", "Sales Hub seat", "professional", Interval.MONTH,
               seat_type="sales")  # fmt: skip
 HEAD = CatalogHead(
