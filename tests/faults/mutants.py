@@ -152,13 +152,13 @@ def _success_not_absorbing() -> Iterator[Any]:
 def _late_decline_wins() -> Iterator[Any]:
     usual = collect._commit_change
 
-    def commit(invoice: Any, changes: Changes, payment: Any = None) -> Any:
+    def commit(invoice: Any, changes: Changes, *rest: Any) -> Any:
         try:
-            return usual(invoice, changes, payment)
+            return usual(invoice, changes, *rest)
         except table.Stale:  # "ours is the newer answer"
             newest = queries.invoice(invoice.account_id, invoice.id)
             put = [each for each in changes.put if isinstance(each, type(invoice))]
-            return usual(newest, Changes(put=tuple(replace(each, version=newest.version) for each in put)), payment)
+            return usual(newest, Changes(put=tuple(replace(each, version=newest.version) for each in put)), *rest)
 
     yield patch.object(collect, "_commit_change", commit)
 
