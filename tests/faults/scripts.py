@@ -111,7 +111,7 @@ RENEWALS = (
     Script("disputed", _subscribed, steps=((NOW, disputes),), ends=("waiting_for_payer", "paid")),
     Script("meddled with", _subscribed,
            steps=(DECLINES, (DAY, _at_once(becomes("card_ok"), meddles))), lasts=24 * DAY,
-           ends=("paid", "open")),
+           ends=("open", "paid")),
     Script("three weeks late", partial(_subscribed, prices={"sales-seat": {"interval": "week"}}), steps=(LATE,),
            lasts=34 * DAY, meanwhile={"put_back": puts_back}),
     Script("debit that settles", partial(_subscribed, method=BANK), in_pairs=True,
