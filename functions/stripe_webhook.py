@@ -59,8 +59,8 @@ def _payment(said: payments.Webhook) -> None:
 
 
 def _saved(said: payments.Webhook) -> None:
-    account = queries.account((said.object.get("metadata") or {}).get("account", ""))
-    methods.save(account, str(said.object["payment_method"]), said.at)
+    made = payments.setup_of(said.object)
+    methods.save(queries.account(made.account_id), str(made.payment_method), made.created)
 
 
 def _repaid(said: payments.Webhook) -> None:

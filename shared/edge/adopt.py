@@ -50,7 +50,8 @@ def _take_over(account_id: str, said: payments.Webhook) -> None:
     elif said.type == "customer.created" and account:
         _commit(adoption.customer(account, str(what["id"]), said.at))
     elif said.type == "setup_intent.succeeded" and account:
-        methods.save(account, str(what["payment_method"]), said.at)
+        made = payments.setup_of(what)
+        methods.save(account, str(made.payment_method), made.created)
 
 
 def _payment(payment: Payment, *, new: bool) -> None:
