@@ -14,7 +14,7 @@ from shared.domain.catalog import Catalog
 from shared.domain.changes import Changes
 from shared.domain.checkout import LineItem, Offer
 from shared.domain.errors import Conflict, Invalid, NotFound
-from shared.edge import bills, collect, links, views
+from shared.edge import bills, collect, links, methods, views
 from shared.edge.api import Api, Decision, Unavailable, entry_point
 from shared.edge.permissions import MODIFY
 from shared.edge.schemas import BuyItems, SaveMethod
@@ -74,7 +74,7 @@ def save_payment_method(account: str, body: SaveMethod) -> answers.SavedMethod:
             named = _named(buyer, body.payment_method, types)
             setup = payments.save_method(buyer, named, types, _consent(), f"{account}:{request}")
             method = payments.method(account, setup.saved, api.now) if setup.saved else None
-        return Decision(collect.method_saved(buyer, method) if method else Changes(), {"setup_intent": setup.id})
+        return Decision(methods.saved(buyer, method) if method else Changes(), {"setup_intent": setup.id})
 
     # The stored answer is the id: no secret is kept, and a replay shows how it stands then (DESIGN 6).
     saved = api.once(account, decide)["setup_intent"]
@@ -82,7 +82,7 @@ def save_payment_method(account: str, body: SaveMethod) -> answers.SavedMethod:
         setup = payments.setup(saved)
         method = payments.method(account, setup.saved, api.now) if setup.saved else None
     if method:
-        collect.bring_up_past_due(account)
+        methods.bring_up_past_due(account)
     return views.saved_method(setup.id, setup.status, setup.client_secret, method)
 
 
@@ -132,7 +132,7 @@ def _lines(wanted: BuyItems, sold: Catalog) -> list[LineItem]:
 
 def _known_to_stripe(buyer: Account) -> Account:
     with _stripe_answers():
-        return collect.customer_of(buyer)
+        return methods.customer_of(buyer)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shared import payments
 from shared.domain import collection
 from shared.domain.invoice import Invoice
-from shared.edge import bills, collect, links, views
+from shared.edge import bills, collect, links, methods, views
 from shared.edge.api import Api, Decision, Unavailable, entry_point
 from shared.store import queries
 
@@ -42,7 +42,7 @@ def pay_invoice(account: str, invoice: str) -> answers.PayingInvoice:
         bill, buyer = queries.invoice(account, invoice), queries.account(account)
         if bill.attempt is None and not bill.settled:
             try:
-                buyer = collect.customer_of(buyer)
+                buyer = methods.customer_of(buyer)
             except (payments.NoAnswer, payments.Unclear) as error:
                 raise Unavailable("Stripe does not answer. Please send the same request again.") from error
         method = collect.method_for(bill, buyer)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from shared import payments
 from shared.domain.errors import Invalid, NotFound
-from shared.edge import clock, collect, refunds
+from shared.edge import clock, collect, methods, refunds
 from shared.edge.api import Api, Unavailable, entry_point
 from shared.edge.telemetry import logger
 from shared.store import queries
@@ -59,8 +59,8 @@ def _payment(said: payments.Webhook) -> None:
 
 
 def _saved(said: payments.Webhook) -> None:
-    account = queries.account((said.object.get("metadata") or {}).get("account", ""))
-    collect.save_method(account, str(said.object["payment_method"]), said.at)
+    made = payments.setup_of(said.object)
+    methods.save(queries.account(made.account_id), str(made.payment_method), made.created)
 
 
 def _repaid(said: payments.Webhook) -> None:

@@ -19,7 +19,7 @@ from shared.domain.invoice import Invoice
 from shared.domain.outcome import Payment
 from shared.domain.periods import local_day
 from shared.domain.repayment import Repayment
-from shared.edge import clock, collect, reconcile, refunds, upkeep
+from shared.edge import clock, collect, methods, reconcile, refunds, upkeep
 from shared.edge.telemetry import record
 from shared.store import queries, table
 
@@ -50,7 +50,8 @@ def _take_over(account_id: str, said: payments.Webhook) -> None:
     elif said.type == "customer.created" and account:
         _commit(adoption.customer(account, str(what["id"]), said.at))
     elif said.type == "setup_intent.succeeded" and account:
-        collect.save_method(account, str(what["payment_method"]), said.at)
+        made = payments.setup_of(what)
+        methods.save(account, str(made.payment_method), made.created)
 
 
 def _payment(payment: Payment, *, new: bool) -> None:

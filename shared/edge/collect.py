@@ -8,7 +8,7 @@ from datetime import datetime
 
 from shared import payments
 from shared.domain import cancellation, checkout, collection, outcome, setback
-from shared.domain.account import Account, Dunning, PaymentMethod
+from shared.domain.account import Account, Dunning
 from shared.domain.changes import Changes
 from shared.domain.checkout import CheckoutStatus
 from shared.domain.collection import Step
@@ -16,7 +16,7 @@ from shared.domain.invoice import GiveUp, Invoice, InvoiceStatus
 from shared.domain.outcome import Payment
 from shared.domain.periods import local_day
 from shared.domain.subscription import MOST_PENDING, Book, Status
-from shared.edge import clock, pace
+from shared.edge import clock, methods, pace
 from shared.edge.jobs import Job
 from shared.edge.telemetry import record
 from shared.store import queries, table
@@ -68,7 +68,7 @@ def offer(account_id: str, invoice_id: str) -> Invoice:
     invoice = queries.invoice(account_id, invoice_id)
     if not invoice.payable or (invoice.attempt and invoice.attempt.payment_intent):
         return invoice
-    buyer = customer_of(queries.account(account_id))
+    buyer = methods.customer_of(queries.account(account_id))
     assert buyer.customer
     changes = collection.offer_to_payer(invoice, buyer.customer, clock.now())
     with suppress(table.Stale):  # somebody else did the same, or it is being collected just now
@@ -116,59 +116,6 @@ def postpone(job: Job, error: Exception) -> None:
         changes = collection.postpone(queries.invoice(job.account_id, job.id), what, now)
     if changes.put:
         _commit(changes)
-
-
-def save_method(account: Account, method_id: str, saved_at: datetime) -> None:
-    """Charge a newly saved method from now on, unless a still newer one was saved since.
-
-    Whoever saved it may have died before anything past due was charged by it: that is made up for.
-    """
-    if account.payment_method != method_id:
-        current = queries.payment_method(account.id, account.payment_method) if account.payment_method else None
-        if current and current.saved_at and saved_at < current.saved_at:
-            return
-        _commit(method_saved(account, payments.method(account.id, method_id, saved_at)))
-    bring_up_past_due(account.id)
-
-
-def bring_up_past_due(account_id: str) -> None:
-    """Charge everything past due by the method that was just saved, the oldest first (F28)."""
-    account = queries.account(account_id)
-    assert account.payment_method
-    for invoice in queries.unsettled_invoices(account_id):
-        if account.payment_method_type not in invoice.payment_methods:
-            continue
-        changes = collection.bring_up(invoice, account.customer, account.payment_method, clock.now())
-        with suppress(table.Stale):  # it is being collected just now
-            if changes.put:
-                _commit(changes)
-
-
-def method_saved(account: Account, method: PaymentMethod) -> Changes:
-    """The account and its subscriptions with the method that is charged from now on.
-
-    Where there are more than one transaction holds, the others are moved before.
-    """
-    account = replace(account, payment_method=method.id, payment_method_type=method.type)
-    moved = [checkout.charged_by(each, account) for each in queries.alive_subscriptions(account.id)]
-    while len(moved) > checkout.MOST_SUBSCRIPTIONS:
-        _commit(Changes(put=tuple(moved[: checkout.MOST_SUBSCRIPTIONS])))
-        del moved[: checkout.MOST_SUBSCRIPTIONS]
-    return Changes(put=(method, account, *moved))
-
-
-def customer_of(account: Account) -> Account:
-    """The account with its customer at Stripe: made once, and found again if the answer was lost."""
-    while account.customer is None:
-        now, asked_at = clock.now(), account.customer_asked_at
-        if asked_at is None:
-            account = _saved(replace(account, customer_asked_at=now))
-        elif now - asked_at < collection.SAFE:
-            account = _saved(replace(account, customer=payments.make_customer(account)))
-        else:
-            found = payments.find_customer(account, asked_at)
-            account = _saved(replace(account, customer=found, customer_asked_at=asked_at if found else now))
-    return account
 
 
 def _advance(invoice: Invoice, now: datetime) -> Invoice | None:
@@ -345,13 +292,6 @@ def _retry(invoice: Invoice, now: datetime) -> Changes:
     if ended or any(book.subscription.disputes for book in books):
         return collection.leave_to_payer(invoice)
     return collection.retry(invoice, _method_of(books), now)
-
-
-def _saved(account: Account) -> Account:
-    """The account as it is known now, whoever was first to write it."""
-    with suppress(table.Stale):
-        _commit(Changes(put=(account,)))
-    return queries.account(account.id)
 
 
 def _commit(changes: Changes) -> None:

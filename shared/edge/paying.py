@@ -10,7 +10,7 @@ from shared import payments
 from shared.domain.errors import Conflict
 from shared.domain.invoice import Invoice
 from shared.domain.subscription import Subscription
-from shared.edge import collect
+from shared.edge import collect, methods
 from shared.edge.api import Unavailable
 from shared.payments import Setup
 from shared.store import queries, table
@@ -51,7 +51,7 @@ def setup(subscription: Subscription, request: str) -> str:
     """
     key = f"{subscription.account_id}:setup:{sha256(request.encode()).hexdigest()[:32]}"
     with _answered():
-        buyer = collect.customer_of(queries.account(subscription.account_id))
+        buyer = methods.customer_of(queries.account(subscription.account_id))
         return payments.save_method(buyer, None, subscription.payment_methods, None, key).client_secret
 
 
@@ -61,7 +61,7 @@ def saved(account_id: str, setup_intent: str) -> Setup | None:
         made = payments.setup(setup_intent)
         if made.account_id == account_id:
             if made.saved:
-                collect.save_method(queries.account(account_id), made.saved, made.created)
+                methods.save(queries.account(account_id), made.saved, made.created)
             return made
     return None
 

@@ -1,6 +1,15 @@
 """The way to Stripe: it moves the money, our own records say what is owed (R61)."""
 
-from shared.payments.customers import Consent, Setup, find_customer, make_customer, method, save_method, setup
+from shared.payments.customers import (
+    Consent,
+    Setup,
+    find_customer,
+    make_customer,
+    method,
+    save_method,
+    setup,
+    setup_of,
+)
 from shared.payments.intents import cancel, confirm, create, get, give_up, look, payment_of
 from shared.payments.ledger import Window, happened, moved
 from shared.payments.line import API_VERSION, NoAnswer, Refused, Throttled, Trouble, Unclear, connect, forget
@@ -40,5 +49,6 @@ __all__ = [
     "repayments",
     "save_method",
     "setup",
+    "setup_of",
     "webhook",
 ]

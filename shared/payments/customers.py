@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -13,7 +14,11 @@ from shared.payments.line import PAGE, Refused, ask, client, every, once, versio
 
 
 class Setup(NamedTuple):
-    """A SetupIntent: how a way to pay is saved without a payment."""
+    """A SetupIntent: how a way to pay is saved without a payment.
+
+    ``created`` says which of two is the newer: a bank account may be verified
+    days after a card was saved in its place.
+    """
 
     id: str
     status: str
@@ -77,12 +82,12 @@ def save_method(
         raise Invalid(error.user_message or "This card was declined.", code=error.code or "card_declined") from error
     except Refused as error:
         raise Invalid(f"Stripe does not know this way to pay: {error}", code="unknown_payment_method") from error
-    return _setup(made)
+    return setup_of(made.to_dict())
 
 
 def setup(setup_id: str) -> Setup:
     """A SetupIntent as it is now."""
-    return _setup(ask(lambda: client().v1.setup_intents.retrieve(setup_id, options=version())))
+    return setup_of(ask(lambda: client().v1.setup_intents.retrieve(setup_id, options=version())).to_dict())
 
 
 def method(account_id: str, method_id: str, saved_at: datetime) -> PaymentMethod:
@@ -96,7 +101,8 @@ def method(account_id: str, method_id: str, saved_at: datetime) -> PaymentMethod
     return PaymentMethod(account_id, found["id"], kind, brand, last4, expires, saved_at, customer)
 
 
-def _setup(made: Any) -> Setup:
-    account_id = made.to_dict()["metadata"].get("account", "")
-    created = datetime.fromtimestamp(made.created, UTC)
-    return Setup(made.id, made.status, made.client_secret, made.payment_method, account_id, created)
+def setup_of(made: Mapping[str, Any]) -> Setup:
+    """A SetupIntent in our words, as a call answers it or a webhook holds it."""
+    account_id = (made["metadata"] or {}).get("account", "")
+    created = datetime.fromtimestamp(made["created"], UTC)
+    return Setup(made["id"], made["status"], made["client_secret"], made["payment_method"], account_id, created)

@@ -224,8 +224,9 @@ def test_money_for_a_checkout_that_was_given_up_raises_one_alarm(world):
 )
 def test_what_concerns_nothing_of_ours_is_taken_note_of(world, kind, thing):
     before = world.contents()
-    intent = {"id": "pi_1", "status": "succeeded", "amount_received": 10000, "currency": "usd", **thing}
-    message = {"type": kind, "created": 1769353200, "data": {"object": intent}}
+    intent = {"id": "pi_1", "status": "succeeded", "amount_received": 10000, "currency": "usd"}
+    setup = {"created": 1769353100, "client_secret": "seti_1_secret"}
+    message = {"type": kind, "created": 1769353200, "data": {"object": intent | setup | thing}}
     assert deliver(world, json.dumps(message)) == (200, None)
     assert world.contents() == before
     assert world.line.told() == []
@@ -270,6 +271,19 @@ def test_news_of_an_older_card_does_not_replace_a_newer_one(world):
     newer = enter(world, "pm_card_mastercard")
     assert deliver(world, newer) == (200, None)
     assert method_of(world) == "4444"
+
+
+def test_a_bank_account_that_is_verified_days_later_does_not_replace_a_card_saved_meanwhile(world):
+    body = {"payment_methods": ["us_bank_account"]}
+    setup = world.call("POST", "/accounts/acme/payment-method", body).json["setup_intent"]
+    world.cloud.stripe.save(setup, "pm_usBankAccount_microdeposits")
+    world.suddenly("2026-01-26T15:00:00Z")
+    world.call("POST", "/accounts/acme/payment-method", {"payment_method": "pm_card_visa"})
+    world.suddenly("2026-01-27T15:00:00Z")
+    told(world)
+    world.cloud.stripe.verify(setup)
+    assert deliver(world, told(world)["setup_intent.succeeded"]) == (200, None)
+    assert method_of(world) == "4242"
 
 
 def test_f28_what_is_past_due_is_charged_by_the_new_card_even_if_whoever_saved_it_died(world):
