@@ -60,7 +60,7 @@ class Tally:
 
 def told(violation: Any, replay: str) -> str:
     """A failure, with the command that plays it again."""
-    return f"{violation.name}: {violation.what}\n  python -m tests.faults replay {replay}"
+    return f"{violation.name}: {violation.what}\n  .venv/bin/python -m tests.faults replay {replay}"
 
 
 class Stopwatch:
@@ -120,7 +120,8 @@ def by_chance(chance: Chance) -> Tally:
     tally = Tally(scenarios=1, faults=dice.struck, invoices=len(stage.watch.promised), stripe_calls=calls)
     tally.paid = len(stage.watch.succeeded)
     tally.simulated = (stage.now - chance.script.starts) * chance.customers
-    tally.fails(stage.watch.violations, f"random {chance.seed} {chance.rate}")
+    calm = "" if chance.moods else " calm"
+    tally.fails(stage.watch.violations, f"random {chance.seed} {chance.rate}{calm}")
     return tally
 
 
