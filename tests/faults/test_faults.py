@@ -12,7 +12,7 @@ from tests.faults.chance import Chance, play
 from tests.faults.explore import Theatre, words
 from tests.faults.invariants import Violation
 from tests.faults.mutants import MUTANTS, catches
-from tests.faults.runs import told
+from tests.faults.runs import asked, told
 from tests.faults.sameness import digest
 from tests.faults.scripts import SCRIPTS
 from tests.faults.stage import one_shard
@@ -62,6 +62,11 @@ def test_many_customers_and_faults_by_chance_come_right_in_the_end(theatre, rate
     assert theatre.stage.watch.violations == []
     assert (dice.struck > 0) == (rate > 0)
     assert len(theatre.stage.watch.succeeded) > 20
+
+
+def test_without_faults_stripe_is_asked_once_for_each_paid_invoice(theatre):
+    play(theatre, Chance(seed=1, rate=0.0, customers=4, days=35, moods=False))
+    assert asked(theatre.stage) == len(theatre.stage.watch.succeeded) > 20
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
