@@ -56,7 +56,7 @@ def mutants() -> None:
 @click.argument("what")
 @click.argument("how", nargs=-1)
 def replay(what: str, how: tuple[str, ...]) -> None:
-    """Play a run again, and tell of its calls: a script with its faults (13:crash_before), or random SEED RATE."""
+    """Play a run again, call by call: a script and its faults (13:crash_before), or random SEED RATE [calm]."""
     fine = replays.random(*how) if what == "random" else replays.script(what, how)
     sys.exit(not fine)
 

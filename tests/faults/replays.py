@@ -19,9 +19,9 @@ def script(name, faults):
         return _told(lambda: theatre().run(SCRIPTS[name], plan))
 
 
-def random(seed, rate="0.05"):
-    """A run by chance; whether it comes right."""
-    chance = Chance(int(seed), float(rate))
+def random(seed, rate="0.05", moods=""):
+    """A run by chance, or one of good cards only (``calm``); whether it comes right."""
+    chance = Chance(int(seed), float(rate), moods=moods != "calm")
     with one_shard():
         theatre().begin(chance.script)
         return _told(lambda: play(theatre(), chance))

@@ -60,7 +60,7 @@ class Tally:
 
 def told(violation: Any, replay: str) -> str:
     """A failure, with the command that plays it again."""
-    return f"{violation.name}: {violation.what}\n  python -m tests.faults replay {replay}"
+    return f"{violation.name}: {violation.what}\n  .venv/bin/python -m tests.faults replay {replay}"
 
 
 class Stopwatch:
@@ -116,12 +116,17 @@ def by_chance(chance: Chance) -> Tally:
     mine = theatre()
     dice = play(mine, chance)
     stage = mine.stage
-    calls = sum(count for endpoint, count in stage.stripe.calls.items() if "/v1/payment_intents" in endpoint)
-    tally = Tally(scenarios=1, faults=dice.struck, invoices=len(stage.watch.promised), stripe_calls=calls)
+    tally = Tally(scenarios=1, faults=dice.struck, invoices=len(stage.watch.promised), stripe_calls=asked(stage))
     tally.paid = len(stage.watch.succeeded)
     tally.simulated = (stage.now - chance.script.starts) * chance.customers
-    tally.fails(stage.watch.violations, f"random {chance.seed} {chance.rate}")
+    calm = "" if chance.moods else " calm"
+    tally.fails(stage.watch.violations, f"random {chance.seed} {chance.rate}{calm}")
     return tally
+
+
+def asked(stage: Any) -> int:
+    """How often Stripe was asked to make, confirm, cancel, tell or list payments."""
+    return sum(count for endpoint, count in stage.stripe.calls.items() if "/v1/payment_intents" in endpoint)
 
 
 def caught(name: str) -> Tally:

@@ -1,14 +1,18 @@
 """Faults on purpose: every script comes right without any, with one at any call, and by chance."""
 
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.faults.chance import Chance, play
 from tests.faults.explore import Theatre, words
+from tests.faults.invariants import Violation
 from tests.faults.mutants import MUTANTS, catches
-from tests.faults.runs import told
+from tests.faults.runs import asked, told
 from tests.faults.sameness import digest
 from tests.faults.scripts import SCRIPTS
 from tests.faults.stage import one_shard
@@ -60,6 +64,11 @@ def test_many_customers_and_faults_by_chance_come_right_in_the_end(theatre, rate
     assert len(theatre.stage.watch.succeeded) > 20
 
 
+def test_without_faults_stripe_is_asked_once_for_each_paid_invoice(theatre):
+    play(theatre, Chance(seed=1, rate=0.0, customers=4, days=35, moods=False))
+    assert asked(theatre.stage) == len(theatre.stage.watch.succeeded) > 20
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
 def test_a_wrong_design_is_caught(theatre, mutant):
     caught = catches(theatre, mutant)
@@ -79,6 +88,16 @@ def test_a_run_plays_again_to_the_same_bytes(theatre):
     theatre.run(script, {})
     assert digest(theatre.stage) not in digests
     assert len(digests) == 1
+
+
+def test_a_run_that_goes_wrong_names_the_command_that_plays_it_to_the_same_bytes(theatre):
+    run = theatre.run(SCRIPTS["declined once"], {12: "answer_lost"})
+    _, _, command = told(Violation("paid once", "twice"), f'"{run.script.name}" {words(run.plan)}').partition(
+        "python "
+    )
+    assert command == '-m tests.faults replay "declined once" 12:answer_lost'
+    done = subprocess.run([sys.executable, *shlex.split(command)], check=True, capture_output=True, text=True)
+    assert done.stdout.endswith(f"The same when played once more: {digest(theatre.stage).hex()[:16]}\n")
 
 
 def test_a_run_from_a_state_in_between_ends_as_one_from_the_beginning(theatre):
