@@ -12,6 +12,7 @@ from shared.domain.errors import Conflict
 from shared.domain.invoice import CARRIED, Drawn, Invoice
 from shared.domain.money import total
 from shared.domain.periods import local_day, nth_period
+from shared.domain.processor import too_large
 from shared.domain.subscription import Book, Status, Subscription
 
 MOST_PERIODS_BEHIND = 36
@@ -93,8 +94,11 @@ def _bill(book: Book, on: date, now: datetime) -> Changes:
 def _beyond_its_terms(subscription: Subscription, drawn: Drawn, on: date) -> str | None:
     """The bounds that no invoice of a sound subscription passes: one a period, and at most so many times its fee.
 
-    They do not ask how the amount came to be, so that a mistake in that cannot reach a customer.
+    They do not ask how the amount came to be, so that a mistake in that cannot
+    reach a customer. What Stripe would refuse is not even drawn once released.
     """
+    if drawn.invoice and too_large(drawn.invoice.total):
+        return f"{drawn.invoice.total} at once is more than can be charged"
     if subscription.released:
         return None
     if subscription.invoiced_on and on <= subscription.invoiced_on:
@@ -124,4 +128,6 @@ def _expire(book: Book, on: date, now: datetime) -> Changes:
     ended = replace(book.subscription, status=Status.EXPIRED, failures=0, retry_at=None, error=None)
     event = Event(ended.account_id, "subscription.expired", {"subscription": ended.id, "on": str(on)})
     drawn = invoice.draw(ended, None, book.pending, on, now, last=True)
+    if why := _beyond_its_terms(book.subscription, drawn, on):
+        return _park(book.subscription, why)
     return Changes(events=(event,)) + collection.issue(drawn, book.pending, now)
