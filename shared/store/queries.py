@@ -256,31 +256,6 @@ def refunds(account_id: str, invoice_id: str) -> list[tuple[CreditNote, Refund]]
     return [(entity, payouts[entity.n]) for entity in entities if isinstance(entity, CreditNote)]
 
 
-def some_users(account_id: str, user_ids: Iterable[str]) -> dict[str, User]:
-    """AP19: those of some users that there are, by their ids, in one call."""
-    keys = [(f"ACCOUNT#{account_id}", f"USER#{user_id}#") for user_id in dict.fromkeys(user_ids)]
-    users = (record.to_entity() for record in Record.batch_get(keys, consistent_read=True))
-    return {user.id: user for user in users}
-
-
-def users(account_id: str, limit: int = MOST_LISTED, cursor: str | None = None) -> Page:
-    """AP20: the users of an account, in the order of their ids."""
-    return _list(UserRecord, f"ACCOUNT#{account_id}", "USER#", limit, cursor)
-
-
-def seated_users(account_id: str, subscription_id: str) -> list[User]:
-    """AP20: all users of an account who sit on seats of a subscription."""
-    found = Record.query(f"ACCOUNT#{account_id}", Record.SK.startswith("USER#"), consistent_read=True)
-    everybody = (record.to_entity() for record in found)
-    return [user for user in everybody if any(held.subscription_id == subscription_id for held in user.seats)]
-
-
-def quotes(account_id: str) -> list[Quote]:
-    """AP21: the open quotes of an account."""
-    found = Record.query(f"ACCOUNT#{account_id}", Record.SK.startswith("QUOTE#"), consistent_read=True)
-    return [record.to_entity() for record in found]
-
-
 def segment(number: int, of: int, after: str | None = None, limit: int = MOST_LISTED) -> Segment:
     """AP17: accounts of one segment of the table, in no order; the segments together hold every account."""
     start = {"PK": {"S": f"ACCOUNT#{after}"}, "SK": {"S": "ACCOUNT"}} if after else None
@@ -306,6 +281,31 @@ def holdings(account_id: str) -> list[Any]:
         for keys in ranges
         for record in Record.query(f"ACCOUNT#{account_id}", keys, filter_condition=kinds, consistent_read=True)
     ]
+
+
+def some_users(account_id: str, user_ids: Iterable[str]) -> dict[str, User]:
+    """AP19: those of some users that there are, by their ids, in one call."""
+    keys = [(f"ACCOUNT#{account_id}", f"USER#{user_id}#") for user_id in dict.fromkeys(user_ids)]
+    users = (record.to_entity() for record in Record.batch_get(keys, consistent_read=True))
+    return {user.id: user for user in users}
+
+
+def users(account_id: str, limit: int = MOST_LISTED, cursor: str | None = None) -> Page:
+    """AP20: the users of an account, in the order of their ids."""
+    return _list(UserRecord, f"ACCOUNT#{account_id}", "USER#", limit, cursor)
+
+
+def seated_users(account_id: str, subscription_id: str) -> list[User]:
+    """AP20: all users of an account who sit on seats of a subscription."""
+    found = Record.query(f"ACCOUNT#{account_id}", Record.SK.startswith("USER#"), consistent_read=True)
+    everybody = (record.to_entity() for record in found)
+    return [user for user in everybody if any(held.subscription_id == subscription_id for held in user.seats)]
+
+
+def quotes(account_id: str) -> list[Quote]:
+    """AP21: the open quotes of an account."""
+    found = Record.query(f"ACCOUNT#{account_id}", Record.SK.startswith("QUOTE#"), consistent_read=True)
+    return [record.to_entity() for record in found]
 
 
 def _list_key(pk: str, list_sk: str) -> dict[str, Any]:
