@@ -199,7 +199,7 @@ def test_the_sample_catalogue_can_be_sold_from():
     check(sample())
 
 
-def test_f17_the_sample_catalogue_holds_the_list_prices():
+def test_f6_f17_the_sample_catalogue_holds_the_list_prices():
     catalog = sample()
     assert catalog.price("sales-seat") == SEAT
     assert {

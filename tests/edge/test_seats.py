@@ -74,7 +74,7 @@ def office():
 # -- giving and taking -------------------------------------------------------------------------------------
 
 
-def test_r17_r18_a_user_is_given_one_seat_for_each_product(office):
+def test_r3_r17_r18_a_user_is_given_one_seat_for_each_product(office):
     given = office.ask("PUT", f"{office.seats}/sales/users/ann", {})
     assert (given["action"], given["joined"], given["assigned"], given["available"]) == ("save", ["ann"], 1, 2)
     office.ask("PUT", f"{office.seats}/service/users/ann", {})
@@ -207,7 +207,7 @@ def test_a_seat_of_another_subscription_is_taken_there_first(office):
     assert office.ask("PUT", there, {})["joined"] == ["ann"]
 
 
-def test_f5_of_some_seats_there_is_no_end_and_some_cost_nothing():
+def test_r38_f5_of_some_seats_there_is_no_end_and_some_cost_nothing():
     world = Office({"price": "hub-professional"})
     names = ["ann", "bob", "cid", "dan", "eve"]
     assert world.move(names, seat_type="view-only") == {
