@@ -37,11 +37,13 @@ def moved(
     account_id: str, users: Users, wanted: dict[str, list[Moves]], now: datetime, *, preview: bool = False
 ) -> Seated:
     """Move users on subscriptions, each with its moves. The users themselves are still to be written."""
-    book_of = upkeep.previewed if preview else upkeep.current
     seatings: list[Seating] = []
     changes = Changes()
     for subscription_id, moves in wanted.items():
-        book = book_of(account_id, subscription_id, now)
+        if preview:
+            book = upkeep.previewed(account_id, subscription_id, now).book
+        else:
+            book = upkeep.current(account_id, subscription_id, now)
         on = local_day(now, book.subscription.zone)
         done = seating.move(book, users, moves, queries.catalog(), on, now)
         users, changes = done.users, changes + done.changes
