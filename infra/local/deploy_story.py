@@ -138,10 +138,8 @@ class Story(Callers):
         sales, quote = f"subscriptions/{sub}/seats/sales", "/v1/accounts/acme/quotes/q-1"
         given = {"seats": [{"subscription": sub, "seat_type": "sales"}]}
         same(self.customer("acme", "POST", "users/ann/preview", given)["action"], "send")
-        same(
-            [self.customer("acme", "PUT", *who)["active"] for who in (("users/ann", given), ("users/bob", {}))],
-            [True] * 2,
-        )
+        made = [self.customer("acme", "PUT", f"users/{each}", given) for each in ("ann", "bob")]
+        same([each["given"][0]["assigned"] for each in made], [1, 2])
         moves = {"assign": ["bob"], "unassign": ["ann"]}
         shown = self.customer("acme", "POST", f"{sales}/assignments/preview", moves)
         same(self.customer("acme", "POST", f"{sales}/assignments", moves), shown)
@@ -150,8 +148,7 @@ class Story(Callers):
         self.customer("acme", "DELETE", "users/bob")
         same([each["id"] for each in self.customer("acme", "GET", "users")["items"]], ["ann"])
         same(self.staff("PUT", quote, {"dated": "2999-01-01"}), {"id": "q-1", "dated": "2999-01-01"})
-        asked = {"quantity": 1}
-        path, token = f"/v1/accounts/acme/{sales}/removal", self.token("acme", CUSTOMER)
+        path, token, asked = f"/v1/accounts/acme/{sales}/removal", self.token("acme", CUSTOMER), {"quantity": 1}
         same(expect(self.stack.call("PUT", path, asked, token=token), 409).json["code"], "quote_open")
         self.staff("DELETE", quote)
         same(self.customer("acme", "POST", f"{sales}/removal/preview", asked)["after_update"]["seats"], 5)
