@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -29,8 +29,7 @@ from shared.domain.subscription import (
 RUNNING = (Status.ACTIVE, Status.PAST_DUE, Status.TRIALING)
 
 
-@dataclass(frozen=True, slots=True)
-class Seats:
+class Seats(NamedTuple):
     """The seats of one type on a subscription: those that come with it and those bought beside (R15, R16)."""
 
     type: str
