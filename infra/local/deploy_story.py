@@ -52,6 +52,7 @@ class Story(Callers):
             self.save_cards,
             self.check_out,
             self.buy_a_seat,
+            self.give_seats,
             self.look_at_everything,
             self.give_back,
             self.open_pages,
@@ -130,6 +131,29 @@ class Story(Callers):
         bought = [self.customer("acme", "POST", f"{path}/sales", body, key="a-seat-more") for _ in range(2)]
         same(bought, [shown, shown])
         same(self.customer("acme", "GET", path)["seats"][0]["total"], 6)
+
+    def give_seats(self) -> None:
+        """Users are made, given seats and deleted; a removal is asked for, held back by a quote, and withdrawn."""
+        sub = self.subscriptions["acme"]
+        sales, quote = f"subscriptions/{sub}/seats/sales", "/v1/accounts/acme/quotes/q-1"
+        given = {"seats": [{"subscription": sub, "seat_type": "sales"}]}
+        same(self.customer("acme", "POST", "users/ann/preview", given)["action"], "send")
+        made = [self.customer("acme", "PUT", f"users/{each}", given) for each in ("ann", "bob")]
+        same([each["given"][0]["assigned"] for each in made], [1, 2])
+        moves = {"assign": ["bob"], "unassign": ["ann"]}
+        shown = self.customer("acme", "POST", f"{sales}/assignments/preview", moves)
+        same(self.customer("acme", "POST", f"{sales}/assignments", moves), shown)
+        same(self.customer("acme", "DELETE", f"{sales}/users/bob")["assigned"], 0)
+        same(self.customer("acme", "PUT", f"{sales}/users/ann", {})["joined"], ["ann"])
+        self.customer("acme", "DELETE", "users/bob")
+        same([each["id"] for each in self.customer("acme", "GET", "users")["items"]], ["ann"])
+        same(self.staff("PUT", quote, {"dated": "2999-01-01"}), {"id": "q-1", "dated": "2999-01-01"})
+        path, token, asked = f"/v1/accounts/acme/{sales}/removal", self.token("acme", CUSTOMER), {"quantity": 1}
+        same(expect(self.stack.call("PUT", path, asked, token=token), 409).json["code"], "quote_open")
+        self.staff("DELETE", quote)
+        same(self.customer("acme", "POST", f"{sales}/removal/preview", asked)["after_update"]["seats"], 5)
+        same(self.customer("acme", "PUT", f"{sales}/removal", asked)["scheduled"], True)
+        same(self.customer("acme", "DELETE", f"{sales}/removal")["scheduled"], False)
 
     def look_at_everything(self) -> None:
         """Subscriptions, invoices and events are listed and shown, over one account and over all."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from shared.domain import collection, invoice, setback
+from shared.domain import collection, invoice, removal, setback
 from shared.domain.changes import Changes, Event
 from shared.domain.errors import Conflict
 from shared.domain.invoice import CARRIED, Drawn, Invoice
@@ -80,15 +80,17 @@ def _bill(book: Book, on: date, now: datetime) -> Changes:
         retry_at=None,
         error=None,
     )
+    due = tuple(each for each in book.removals if each.effective_on <= on)
+    moved = removal.applied(moved, due)
     data: dict[str, Any] = {"subscription": subscription.id, "period": str(period), "term": str(moved.current_term)}
     name = "subscription.started" if started else "subscription.renewed"
     if not started and moved.current_term != subscription.current_term:
         data["term_renewed"] = True
-    event = Event(subscription.account_id, name, data)
+    events = (Event(subscription.account_id, name, data), *(removal.removed(moved, each) for each in due))
     drawn = invoice.draw(moved, period, book.pending, on, now)
     if why := _beyond_its_terms(subscription, drawn, on):
         return _park(subscription, why)
-    return Changes(events=(event,)) + collection.issue(drawn, book.pending, now)
+    return Changes(delete=due, events=events) + collection.issue(drawn, book.pending, now)
 
 
 def _beyond_its_terms(subscription: Subscription, drawn: Drawn, on: date) -> str | None:
@@ -130,4 +132,4 @@ def _expire(book: Book, on: date, now: datetime) -> Changes:
     drawn = invoice.draw(ended, None, book.pending, on, now, last=True)
     if why := _beyond_its_terms(book.subscription, drawn, on):
         return _park(book.subscription, why)
-    return Changes(events=(event,)) + collection.issue(drawn, book.pending, now)
+    return Changes(delete=book.removals, events=(event,)) + collection.issue(drawn, book.pending, now)
