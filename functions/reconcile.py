@@ -9,7 +9,12 @@ from shared import payments
 from shared.edge import adopt, clock, reconcile, relay
 from shared.edge.telemetry import logger, metrics
 
-TASKS = {"ledger": reconcile.ledger, "accounts": reconcile.accounts, "adopt": adopt.happened}
+TASKS = {
+    "ledger": reconcile.ledger,
+    "saved": reconcile.saved,
+    "accounts": reconcile.accounts,
+    "adopt": adopt.happened,
+}
 
 
 @logger.inject_lambda_context
@@ -23,7 +28,7 @@ def begin(event: dict[str, Any], _context: Any) -> int:
     now = clock.now()
     match event:
         case {"task": "ledger"}:
-            return relay.begin("ledger", reconcile.days(now))
+            return relay.begin("ledger", reconcile.days(now)) + relay.begin("saved", reconcile.days(now))
         case {"task": "accounts"}:
             return relay.begin("accounts", reconcile.segments())
         case {"task": "adopt", "since": str(since)}:

@@ -9,7 +9,6 @@ from shared.domain.errors import Invalid, NotFound
 from shared.edge import clock, collect, methods, refunds
 from shared.edge.api import Api, Unavailable, entry_point
 from shared.edge.telemetry import logger
-from shared.store import queries
 
 if TYPE_CHECKING:
     from shared.edge import answers
@@ -37,7 +36,7 @@ def receive() -> answers.Received:
         if said.type in TOLD:
             _payment(said)
         elif said.type == "setup_intent.succeeded":
-            _saved(said)
+            methods.learn(payments.setup_of(said.object))
         elif said.type.startswith("refund."):
             _repaid(said)
         elif said.type.startswith("charge."):
@@ -56,11 +55,6 @@ def _payment(said: payments.Webhook) -> None:
     if payment.status != "succeeded":
         payment = payments.get(payment.id)
     collect.learn(payment.account_id, payment.invoice_id, payment)
-
-
-def _saved(said: payments.Webhook) -> None:
-    made = payments.setup_of(said.object)
-    methods.save(queries.account(made.account_id), str(made.payment_method), made.created)
 
 
 def _repaid(said: payments.Webhook) -> None:

@@ -171,6 +171,8 @@ class Cloud:
         except (Crash, Exception) as error:  # noqa: BLE001 - Scheduler notes the failure; the next sweep finds it all
             self._failed(schedule.function, error)
         else:
+            if self._moved(schedule):
+                self.queues.redrive("ReconcileQueue")  # as operators do
             self._reconciled[schedule.name] = self.stripe.movements
 
     def _drain(self) -> None:
@@ -224,7 +226,7 @@ class Cloud:
         return max(min(instants), self.now) if instants else None
 
     def _ticks(self) -> list[datetime]:
-        """When each schedule fires next: a sweep for what is due, what runs daily once money has moved."""
+        """When each schedule fires next: a sweep for what is due, what runs daily once there is news."""
         ticks = []
         due = min((datetime.fromisoformat(key.partition("#")[0]) for key in self._due()), default=None)
         for schedule in self.template.schedules:
@@ -245,9 +247,10 @@ class Cloud:
         ]
 
     def _moved(self, schedule: template.Schedule) -> bool:
-        """Whether a schedule runs daily, and money has moved at Stripe since it last did."""
+        """Whether a schedule runs daily, and something happened at Stripe that it has not seen, or failed to see."""
         daily = template.every(schedule.expression) == timedelta(days=1)
-        return daily and self._reconciled[schedule.name] != self.stripe.movements
+        failed = self.queues.messages("ReconcileDeadLetters")
+        return daily and (bool(failed) or self._reconciled[schedule.name] != self.stripe.movements)
 
     # ---- the outside
 

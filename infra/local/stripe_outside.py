@@ -29,8 +29,9 @@ class Outside:
 
     @property
     def movements(self) -> int:
-        """How often money has moved."""
-        return len(self._account.balance_transactions)
+        """How often money has moved, or a way to pay was saved."""
+        saved = [made for made in self._account.setup_intents.values() if made["status"] == "succeeded"]
+        return len(self._account.balance_transactions) + len(saved)
 
     def theirs(self, account: str, kind: str, *statuses: str) -> list[Object]:
         """The ``payment_intent``, ``setup_intent``, ``refund`` or ``dispute`` objects in one of these states.

@@ -49,9 +49,8 @@ def _take_over(account_id: str, said: payments.Webhook) -> None:
         _payment(payments.payment_of(what), new=said.type == "payment_intent.created")
     elif said.type == "customer.created" and account:
         _commit(adoption.customer(account, str(what["id"]), said.at))
-    elif said.type == "setup_intent.succeeded" and account:
-        made = payments.setup_of(what)
-        methods.save(account, str(made.payment_method), made.created)
+    elif said.type == "setup_intent.succeeded":
+        methods.learn(payments.setup_of(what))
 
 
 def _payment(payment: Payment, *, new: bool) -> None:

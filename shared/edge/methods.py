@@ -10,12 +10,23 @@ from shared import payments
 from shared.domain import checkout, collection
 from shared.domain.account import Account, PaymentMethod
 from shared.domain.changes import Changes
+from shared.domain.invoice import Invoice
 from shared.edge import clock
 from shared.edge.telemetry import record
+from shared.payments import Setup
 from shared.store import queries, table
 
+_MOST_TRIES = 8
 
-def save(account: Account, method_id: str, saved_at: datetime) -> None:
+
+def learn(made: Setup) -> None:
+    """What was saved at Stripe for an account of ours is charged from now on."""
+    account = queries.find_account(made.account_id)
+    if account and made.saved:
+        _save(account, made.saved, made.created)
+
+
+def _save(account: Account, method_id: str, saved_at: datetime) -> None:
     """Charge a newly saved method from now on, unless a still newer one was saved since.
 
     Whoever saved it may have died before anything past due was charged by it: that is made up for.
@@ -33,12 +44,23 @@ def bring_up_past_due(account_id: str) -> None:
     account = queries.account(account_id)
     assert account.payment_method
     for invoice in queries.unsettled_invoices(account_id):
-        if account.payment_method_type not in invoice.payment_methods:
-            continue
-        changes = collection.bring_up(invoice, account.customer, account.payment_method, clock.now())
-        with suppress(table.Stale):  # it is being collected just now
+        if account.payment_method_type in invoice.payment_methods:
+            _bring_up(invoice, account.customer, account.payment_method)
+
+
+def _bring_up(invoice: Invoice, customer: str | None, payment_method: str) -> None:
+    """Charge an invoice by the new method, as it is once nobody else is changing it."""
+    for attempt in range(_MOST_TRIES):
+        changes = collection.bring_up(invoice, customer, payment_method, clock.now())
+        try:
             if changes.put:
                 _commit(changes)
+        except table.Stale:
+            clock.pause(attempt)
+            invoice = queries.invoice(invoice.account_id, invoice.id)
+        else:
+            return
+    raise table.Stale("An invoice is being changed by others.")
 
 
 def saved(account: Account, method: PaymentMethod) -> Changes:

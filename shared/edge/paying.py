@@ -60,8 +60,7 @@ def saved(account_id: str, setup_intent: str) -> Setup | None:
     with suppress(payments.Trouble, table.Stale):
         made = payments.setup(setup_intent)
         if made.account_id == account_id:
-            if made.saved:
-                methods.save(queries.account(account_id), made.saved, made.created)
+            methods.learn(made)
             return made
     return None
 

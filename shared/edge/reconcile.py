@@ -15,7 +15,7 @@ from shared.domain.invoice import Invoice
 from shared.domain.outcome import Payment
 from shared.domain.reconciliation import Charge, Disputed
 from shared.domain.repayment import Repayment
-from shared.edge import clock, collect, refunds, upkeep
+from shared.edge import clock, collect, methods, refunds, upkeep
 from shared.edge.telemetry import logger, record
 from shared.store import queries, table
 
@@ -54,6 +54,15 @@ def ledger(about: Mapping[str, Any], after: str | None) -> str | None:
             each(moved.account_id, moved.id, partial(_repaid, moved))
         else:
             each("", moved.dispute.id, partial(_disputed, moved))
+    return page.after
+
+
+def saved(about: Mapping[str, Any], after: str | None) -> str | None:
+    """See to it that ways to pay which were saved are charged, where no webhook told of them."""
+    page = payments.happened(window(about), after, ("setup_intent.succeeded",))
+    for said in page.things:
+        made = payments.setup_of(said.object)
+        each(made.account_id, made.id, partial(methods.learn, made))
     return page.after
 
 

@@ -6,7 +6,7 @@ where the next page begins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -60,9 +60,9 @@ def moved(window: Window, after: str | None) -> Page:
     return page._replace(things=[thing for source in sources.values() if (thing := _thing(source))])
 
 
-def happened(window: Window, after: str | None) -> Page:
-    """Stripe's events, each as a webhook would have told it."""
-    params = _params(window, after) | {"types": [*HAPPENED]}
+def happened(window: Window, after: str | None, types: Sequence[str] = HAPPENED) -> Page:
+    """Stripe's events of some types, each as a webhook would have told it."""
+    params = _params(window, after) | {"types": [*types]}
     page = _page(ask(lambda: client().v1.events.list(params, version())).to_dict())
     return page._replace(things=[told(event) for event in page.things])
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from shared.domain.outcome import HARD_DECLINES
 from tests.faults import paid_back
+from tests.faults.ways import SKEW
 
 SETTLED = ("paid", "void", "uncollectible")
 WAITING = ("waiting_for_payer", "awaiting_payment")
@@ -228,13 +229,14 @@ class Watch:
     def _tried(self, key: Any, intent: Any, at: int) -> None:
         """An automatic try: not more of them, and not sooner after a decline, than the schedule says.
 
-        A way to pay that was not tried before may be tried at once, and as often as the one before.
+        A way to pay that was not tried before may be tried at once, and as often as the one before. A clock that
+        was behind when the decline came has the next try come sooner by that.
         """
         if _method(intent) != self.declines.get(key, _NONE).method:
             self.declines.pop(key, None)
         count, last, _ = self.declines.get(key, _NONE)
         days = self.stage.script.retry_days
-        ok = count == 0 or (count <= len(days) and at - last >= days[count - 1] * 86_400)
+        ok = count == 0 or (count <= len(days) and at - last >= days[count - 1] * 86_400 - SKEW.total_seconds())
         what = f"{key}: try {count + 1} came {(at - last) / 86_400:.2f} days after the decline before"
         self.expect("dunning", what, holds=ok)
 

@@ -174,6 +174,7 @@ class Stage(Cloud):
         """Everything is stopped, and in half an hour the operator does this, and sees whether all is done."""
         self.stop(timedelta(minutes=30))
         self.later(timedelta(minutes=30), partial(self._adopt, do))
+        self._later.insert(0, self._later.pop())  # nobody else comes in before
 
     def _adopt(self, do):
         try:

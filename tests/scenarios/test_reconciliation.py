@@ -12,6 +12,7 @@ from shared.domain.changes import Changes
 from shared.domain.refund import Refund
 from shared.payments import ledger
 from shared.store import queries, table
+from tests.edge.another_lambda import Meanwhile
 from tests.world import World
 
 ONE_SEAT = {"items": [{"price": "sales-seat"}]}
@@ -105,6 +106,33 @@ def test_c8_a_success_is_applied_though_its_invoice_was_put_off_in_an_outage(wor
     assert alarms() == [("collection_failed",)]
 
 
+def test_c8_a_way_to_pay_that_no_webhook_told_of_is_charged_the_next_day(world):
+    past_due(world)
+    entered = world.call("POST", "/accounts/acme/payment-method", {}).json["setup_intent"]
+    world.cloud.stripe.save(entered, "pm_card_mastercard")
+    world.on("2026-02-26T00:00:00Z")
+    assert queries.payment_method("acme", queries.account("acme").payment_method).brand == "mastercard"
+    assert queries.invoice("acme", f"{world.subscription}-00001").status.value == "paid"
+    assert alarms() == []
+
+
+def test_c8_a_way_to_pay_is_charged_though_others_changed_what_is_past_due_just_then(world):
+    past_due(world)
+    Meanwhile(world).happens(lambda: None, lambda: world.cloud.faults.arm("store.commit", "conflict"))
+    assert world.call("POST", "/accounts/acme/payment-method", {"payment_method": "pm_card_mastercard"}).status == 201
+    world.cloud.settle()
+    assert queries.invoice("acme", f"{world.subscription}-00001").status.value == "paid"
+
+
+def past_due(world):
+    """The renewal of 25 February was declined for good, and no webhook comes."""
+    world.on("2026-02-25T04:00:00Z")
+    world.cloud.stripe.becomes(queries.account("acme").payment_method, "card_lost")
+    world.on("2026-02-25T12:00:00Z")
+    assert queries.invoice("acme", f"{world.subscription}-00001").status.value == "waiting_for_payer"
+    world.cloud.deliveries.lost_until = world.cloud.now.replace(month=6)
+
+
 def test_c8_money_for_an_invoice_that_is_not_there_raises_one_alarm(world):
     payment = paid_outside(world, invoice="sub_lost-00007")
     world.on(DAY_3)
@@ -166,9 +194,11 @@ def test_c8_another_amount_than_was_asked_for_is_told(world):
 def test_c8_one_that_cannot_be_applied_does_not_hide_the_others(world):
     spoil(world, f"INVOICE#{world.bill.id}#", "lines", {"S": "spoilt"})
     payment = paid_outside(world, invoice="sub_lost-00007")
+    [card] = world.cloud.stripe.theirs("acme", "setup_intent", "succeeded")
     world.on(DAY_1)
     assert sorted(alarms()) == [
         differs("unchecked", world.bill.attempt.payment_intent),
+        differs("unchecked", card["id"]),
         differs("unknown_invoice", payment),
     ]
 
