@@ -26,6 +26,15 @@ def learn(made: Setup) -> None:
         _save(account, made.saved, made.created)
 
 
+def catch_up(made: Setup) -> None:
+    """What was saved days ago is charged from now on, unless that was known and something else is since."""
+    account = queries.find_account(made.account_id)
+    if account is None or made.saved is None:
+        return
+    if made.saved == account.payment_method or not queries.payment_method(account.id, made.saved):
+        _save(account, made.saved, made.created)
+
+
 def _save(account: Account, method_id: str, saved_at: datetime) -> None:
     """Charge a newly saved method from now on, unless a still newer one was saved since.
 

@@ -62,7 +62,7 @@ def saved(about: Mapping[str, Any], after: str | None) -> str | None:
     page = payments.happened(window(about), after, ("setup_intent.succeeded",))
     for said in page.things:
         made = payments.setup_of(said.object)
-        each(made.account_id, made.id, partial(methods.learn, made))
+        each(made.account_id, made.id, partial(methods.catch_up, made))
     return page.after
 
 

@@ -116,6 +116,16 @@ def test_c8_a_way_to_pay_that_no_webhook_told_of_is_charged_the_next_day(world):
     assert alarms() == []
 
 
+def test_c8_a_way_to_pay_that_was_replaced_since_stays_so(world):
+    both = [world.call("POST", "/accounts/acme/payment-method", {}).json["setup_intent"] for _ in range(2)]
+    for setup_intent, method in zip(both, ("pm_card_visa", "pm_card_mastercard"), strict=True):
+        world.cloud.stripe.save(setup_intent, method)
+    world.cloud.settle()
+    assert queries.payment_method("acme", queries.account("acme").payment_method).brand == "mastercard"
+    world.on(DAY_1)
+    assert queries.payment_method("acme", queries.account("acme").payment_method).brand == "mastercard"
+
+
 def test_c8_a_way_to_pay_is_charged_though_others_changed_what_is_past_due_just_then(world):
     past_due(world)
     Meanwhile(world).happens(lambda: None, lambda: world.cloud.faults.arm("store.commit", "conflict"))
