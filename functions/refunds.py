@@ -62,8 +62,14 @@ def _amount(bill: Invoice, body: RefundInvoice, on: date) -> Money | None:
     if body.unused_days:
         if body.amount:
             raise Invalid("Name an amount or unused_days, not both.", code="invalid_amount")
-        return refund.unused(bill, on)
+        return refund.unused(bill, on, _ended(bill))
     return Money.parse(body.amount.amount, body.amount.currency) if body.amount else None
+
+
+def _ended(bill: Invoice) -> dict[str, date]:
+    """The last days of those subscriptions of an invoice that were cancelled."""
+    subscriptions = (queries.book(bill.account_id, each).subscription for each in bill.subscription_ids)
+    return {each.id: each.canceled_on for each in subscriptions if each.canceled_on}
 
 
 handler = entry_point(api)

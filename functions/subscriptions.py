@@ -49,7 +49,8 @@ def cancel(account: str, subscription: str, body: Cancel) -> answers.Cancellatio
     What was owed before stays owed; the answer names each invoice of either kind.
     """
     if not body.understood:
-        sentence = "Please confirm that you understand: the customer will not be charged again (understood: true)."
+        notice = preview_cancel(account, subscription, body)["notice"]
+        sentence = f"Please confirm that you have understood (understood: true): {notice}"
         raise Invalid(sentence, code="not_understood", path=("understood",))
 
     def decide() -> Decision[answers.Cancellation]:

@@ -281,7 +281,10 @@ def never_arrived(invoice: Invoice, now: datetime) -> bool:
 
 
 def standing(before: Invoice, after: Invoice, subscription: Subscription) -> Changes:
-    """What a failed or settled invoice means for its subscription: Unpaid from the first failure until paid (R79)."""
+    """What a failed or settled invoice means for its subscription: Unpaid from the first failure until paid (R79).
+
+    What was declined for good is not charged for its next invoices either.
+    """
     step = after.past_due - before.past_due
     unpaid = subscription.unpaid + step
     status = subscription.status
@@ -293,7 +296,8 @@ def standing(before: Invoice, after: Invoice, subscription: Subscription) -> Cha
     elif not unpaid and status is Status.PAST_DUE:
         status = Status.ACTIVE
         events = (Event(subscription.account_id, "subscription.recovered", data),)
-    return Changes(put=(replace(subscription, unpaid=unpaid, status=status),), events=events)
+    dead = (after.attempt and after.attempt.dead_method) or subscription.dead_method
+    return Changes(put=(replace(subscription, unpaid=unpaid, status=status, dead_method=dead),), events=events)
 
 
 def bring_up(invoice: Invoice, customer: str | None, payment_method: str, now: datetime) -> Changes:

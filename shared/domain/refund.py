@@ -6,6 +6,7 @@ not touch the subscription: billing goes on (F30).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -20,6 +21,7 @@ from shared.domain.processor import from_stripe, to_stripe
 
 MOST_REFUNDS = 50
 """Of one invoice."""
+_NONE_ENDED: Mapping[str, date] = {}
 
 
 class Reason(StrEnum):
@@ -112,15 +114,17 @@ def left(invoice: Invoice) -> Money:
     return paid - Money(invoice.refunded, invoice.currency)
 
 
-def unused(invoice: Invoice, on: date) -> Money:
+def unused(invoice: Invoice, on: date, ended: Mapping[str, date] = _NONE_ENDED) -> Money:
     """What was paid for the days after ``on``, a day that counts as used (D8, D9).
 
     Of each line that is a matter of days: what was paid less what was used,
-    rounded; never below zero, and never more than is left.
+    rounded. ``ended`` are the last days of subscriptions that ended before. What
+    was refunded already counts against it: whoever asks twice gets it once.
     """
     _check_captured(invoice)
-    back = total((_unused(line, on) for line in invoice.lines), invoice.currency)
-    amount = min(back, left(invoice))
+    lines = ((line, ended.get(_whose(invoice, line), on)) for line in invoice.lines)
+    back = total((_unused(line, min(on, last)) for line, last in lines), invoice.currency)
+    amount = min(back - Money(invoice.refunded, invoice.currency), left(invoice))
     if amount.amount <= 0:
         raise Conflict("No day that this invoice was paid for is left.", code="nothing_to_refund")
     return from_stripe(to_stripe(amount), invoice.currency)
@@ -195,6 +199,11 @@ def _check_amount(wanted: Money, rest: Money) -> None:
     exact = from_stripe(to_stripe(wanted), wanted.currency)
     if exact != wanted:
         raise Invalid(f"{wanted} cannot be paid out to the last digit; {exact} can.", code="invalid_amount")
+
+
+def _whose(invoice: Invoice, line: InvoiceLine) -> str:
+    """The subscription that a line is of; of a checkout's first invoice there may be several."""
+    return line.subscription_id or invoice.subscription_id or ""
 
 
 def _unused(line: InvoiceLine, on: date) -> Money:

@@ -85,6 +85,7 @@ class Subscription:
     seq: int = 0
     unpaid: int = 0
     disputes: tuple[str, ...] = ()  # because of these nothing is charged by itself
+    dead_method: str | None = None  # was declined for good
     failures: int = 0
     retry_at: datetime | None = None
     error: str | None = None
@@ -102,8 +103,8 @@ class Subscription:
 
     @property
     def automatic_method(self) -> str | None:
-        """What is charged by itself: nothing while a payment is disputed."""
-        return None if self.disputes else self.payment_method
+        """What is charged by itself: nothing while a payment is disputed, nor what was declined for good (D17)."""
+        return None if self.disputes or self.payment_method == self.dead_method else self.payment_method
 
     @property
     def alive(self) -> bool:

@@ -189,7 +189,7 @@ class WaitingRemoval(TypedDict):
 
 
 class Subscription(ListedSubscription):
-    """R5: billing details."""
+    """R5: billing details. ``payment_method`` is charged by itself; none is while a payment is disputed, say."""
 
     commitment: Commitment
     auto_renewal: bool
@@ -199,6 +199,7 @@ class Subscription(ListedSubscription):
     parked: bool
     current_period: Period | None
     payment_methods: list[str]
+    payment_method: str | None
     update_page: str | None
     cost: Money
     discounts: Money
@@ -390,7 +391,10 @@ class Dispute(TypedDict):
 
 
 class Invoice(TypedDict):
-    """An invoice with its lines and how far it is paid; ``refunded`` counts what is on its way back."""
+    """An invoice with its lines and how far it is paid; ``refunded`` counts what is on its way back.
+
+    ``giving_up``: it is written off as soon as nothing can capture any more.
+    """
 
     id: str
     number: str
@@ -407,6 +411,7 @@ class Invoice(TypedDict):
     disputes: list[Dispute]
     next_attempt_at: str | None
     past_due: bool
+    giving_up: bool
     pay_page: str | None
     error: Decline | None
 

@@ -20,6 +20,7 @@ from shared.domain.changes import Changes
 from shared.domain.errors import BillingError, Conflict, Forbidden, Invalid, NotFound
 from shared.domain.money import Money
 from shared.edge import clock
+from shared.edge.body import Body
 from shared.edge.permissions import PERMISSIONS, STAFF, UNSIGNED, allowed
 from shared.edge.telemetry import logger, metrics, record
 from shared.store import queries, table
@@ -112,6 +113,8 @@ class Api(APIGatewayHttpResolver):
                 self._check(needs, parts)
                 if schema:
                     parts["body"] = self.body(schema)
+                elif needs and self.text:
+                    self.body(Body)  # there is nothing to ask for
                 answer = handle(**parts)
                 return answer if isinstance(answer, Response) else (answer, status)
 

@@ -69,6 +69,7 @@ def invoice(entity: Invoice, pay_page: str | None = None) -> answers.Invoice:
         "disputes": [_dispute(each) for each in entity.disputes],
         "next_attempt_at": instant(entity.due_at) if entity.due_at else None,
         "past_due": entity.past_due,
+        "giving_up": entity.giving_up is not None,
         "pay_page": pay_page,
         "error": _error(entity),
     }

@@ -236,7 +236,7 @@ def _commit_change(
     after = next((entity for entity in changes.put if isinstance(entity, Invoice)), None)
     if after is None:
         return None
-    if after.past_due != invoice.past_due:
+    if after.past_due != invoice.past_due or _dead_method(after) != _dead_method(invoice):
         for book in books if books and invoice.submitted == after.submitted else _books(after):
             changes += _standing(invoice, after, book)
     if after.submitted and not invoice.submitted:
@@ -280,6 +280,10 @@ def _upgraded(opened: Checkout, done: Changes) -> Changes:
 
 def _method_of(books: list[Book]) -> str | None:
     return next((it for it in (book.subscription.payment_method for book in books) if it), None)
+
+
+def _dead_method(invoice: Invoice) -> str | None:
+    return invoice.attempt.dead_method if invoice.attempt else None
 
 
 def _books(invoice: Invoice) -> list[Book]:

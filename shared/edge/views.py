@@ -137,6 +137,7 @@ def subscription(book: Book, catalog: Catalog, update_page: str | None = None) -
         "parked": it.parked,
         "current_period": period(it.period) if it.status is not Status.SCHEDULED else None,
         "payment_methods": list(it.payment_methods),
+        "payment_method": it.automatic_method,
         "update_page": update_page,
         "cost": money(it.fee),
         "discounts": money(total(less, it.currency)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from shared.domain.account import Account, PaymentMethod, SellerEntity
-from shared.domain.invoice import Invoice
+from shared.domain.invoice import AttemptState, Invoice, InvoiceStatus
 from shared.domain.subscription import Subscription
 from shared.pages.frame import Html, element, fill, framed, joined
 from shared.pages.pay import contact
@@ -64,12 +64,23 @@ def _named(method: PaymentMethod) -> str:
 
 
 def _owed(standing: Standing) -> Html:
-    owed = [f"Invoice {bill.id}: {bill.total}" for bill in standing.owed]
+    saved = standing.entered == "succeeded"
+    owed = [f"Invoice {bill.id}: {bill.total}" + (_becomes(bill) if saved else "") for bill in standing.owed]
     if standing.elsewhere:
         owed.append("What is past due of other subscriptions")
     if not owed:
         return Html()
-    saved = standing.entered == "succeeded"
-    sentence = "It is being charged for" if saved else "As soon as another one is saved, it is charged for"
+    sentence = "It is charged for" if saved else "As soon as another one is saved, it is charged for"
     lines = joined([fill("owed_line", line=line) for line in owed])
     return fill("owed", sentence=f"{sentence} what is past due:", lines=lines)
+
+
+def _becomes(bill: Invoice) -> str:
+    """How far the charge by what was just saved has come."""
+    match bill.status:
+        case InvoiceStatus.PROCESSING:
+            return ", the bank debit is on its way"
+        case InvoiceStatus.ACTION_REQUIRED:
+            return ", your bank asks you to confirm it"
+    failed = bill.attempt and bill.attempt.state in (AttemptState.DECLINED, AttemptState.WAITING_FOR_PAYER)
+    return ", declined. Please try another way to pay" if failed else ", is being charged"

@@ -210,6 +210,7 @@ class SubscriptionRecord(Record, discriminator="subscription"):
     seq = NumberAttribute(null=True)
     unpaid = NumberAttribute(null=True)
     disputes: DataAttribute[tuple[str, ...]] = DataAttribute(tuple[str, ...], null=True)
+    dead_method = UnicodeAttribute(null=True)
     failures = NumberAttribute(null=True)
     retry_at = InstantAttribute(null=True)
     error = UnicodeAttribute(null=True)

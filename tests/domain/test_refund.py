@@ -250,9 +250,21 @@ def test_each_line_has_its_own_days_and_what_is_no_matter_of_days_stays():
     assert refund.unused(bill, date(2026, 2, 15)) == usd("174.19")  # 500.00 - 354.84, and 58.06 - 29.03
 
 
-def test_what_is_left_is_all_that_goes_back_for_unused_days():
+def test_what_was_refunded_before_counts_against_unused_days():
     bill, *_ = issue(of_lines(line("100.00", JANUARY)), usd("90.00"))
-    assert refund.unused(bill, date(2026, 1, 25)) == usd("10.00")
+    assert refund.unused(bill, date(2026, 1, 25)) == usd("6.77"), "of 96.77; 3.23 are used and stay paid"
+    again, *_ = issue(bill, usd("6.77"))
+    with pytest.raises(Conflict) as caught:
+        refund.unused(again, date(2026, 1, 25))
+    assert caught.value.code == "nothing_to_refund"
+
+
+def test_r85_of_a_subscription_that_ended_no_day_after_that_is_used():
+    both = [replace(line("100.00", JANUARY), subscription_id=each) for each in ("sub_1", "sub_2")]
+    bill = replace(of_lines(*both), subscription_id=None)
+    ended = {"sub_1": date(2026, 1, 25), "sub_3": date(2026, 1, 25)}
+    assert refund.unused(bill, date(2026, 2, 6), ended) == usd("154.83"), "96.77 of the one, 58.06 of the other"
+    assert refund.unused(bill, date(2026, 1, 25), {"sub_1": date(2026, 2, 6)}) == usd("193.54"), "it ends later"
 
 
 def test_what_has_not_arrived_is_not_paid_for_any_day():

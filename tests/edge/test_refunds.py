@@ -124,7 +124,16 @@ def test_d9_what_was_paid_for_unused_days_goes_back(world):
     made = refund(world, {"unused_days": True}).json
     assert made["amount"]["amount"] == "274.19", "14 of 31 days are used: 500.00 less 225.81"
     assert made["credit_note"]["date"] == "2026-02-07"
-    assert refund(world, {"unused_days": True}).json["amount"]["amount"] == "225.81", "no more than is left"
+    again = refund(world, {"unused_days": True})
+    assert (again.status, again.json["code"]) == (409, "nothing_to_refund"), "whoever asks twice gets it once"
+
+
+def test_r85_after_a_cancellation_unused_days_begin_with_the_day_after_it(world):
+    world.on("2026-01-30T15:00:00Z")
+    path = f"/accounts/acme/subscriptions/{world.subscription}/cancel"
+    assert world.call("POST", path, {"understood": True}).status == 200
+    world.on("2026-02-10T15:00:00Z")
+    assert refund(world, {"unused_days": True}).json["amount"]["amount"] == "403.23", "25 of 31 days"
 
 
 def test_f30_a_refund_does_not_touch_the_subscription(world):

@@ -62,7 +62,7 @@ class Line(Checked):
         return [call for call in self.everything[self.told_of :] if call.what not in RECONCILING]
 
 
-RECONCILING = {"GET /v1/balance_transactions"}
+RECONCILING = {"GET /v1/balance_transactions", "GET /v1/events"}
 """What is asked every day, whatever happens."""
 
 

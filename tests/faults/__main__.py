@@ -57,8 +57,14 @@ def mutants() -> None:
 @click.argument("how", nargs=-1)
 def replay(what: str, how: tuple[str, ...]) -> None:
     """Play a run again, call by call: a script and its faults (13:crash_before), or random SEED RATE [calm]."""
-    fine = replays.random(*how) if what == "random" else replays.script(what, how)
-    sys.exit(not fine)
+    if what == "random":
+        sys.exit(not replays.random(*how))
+    if what not in SCRIPTS:
+        raise click.BadParameter(f"There is no script {what!r}. There are: {', '.join(SCRIPTS)}.")
+    try:
+        sys.exit(not replays.script(what, how))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @main.command()

@@ -9,14 +9,27 @@ from tests.faults.runs import theatre
 from tests.faults.sameness import digest
 from tests.faults.scripts import SCRIPTS
 from tests.faults.stage import one_shard
+from tests.faults.ways import kinds_at
 
 
 def script(name, faults):
-    """A script with its faults; whether it comes right."""
-    plan = {int(number): how for number, _, how in (fault.partition(":") for fault in faults)}
+    """A script with its faults; whether it comes right. A ``ValueError`` names a fault that strikes nothing."""
+    plan = dict(_fault(fault) for fault in faults)
     with one_shard():
         theatre().begin(SCRIPTS[name])
-        return _told(lambda: theatre().run(SCRIPTS[name], plan))
+        fine = _told(lambda: theatre().run(SCRIPTS[name], plan))
+    for number, how in plan.items():
+        where = theatre().stage.trace[number - 1] if number <= len(theatre().stage.trace) else None
+        if where is None or how not in kinds_at(where, SCRIPTS[name].meanwhile):
+            raise ValueError(f"{number}:{how} strikes nothing: call {number} goes to {where or 'nowhere'}.")
+    return fine
+
+
+def _fault(text):
+    number, _, how = text.partition(":")
+    if not number.isdecimal() or not how:
+        raise ValueError(f"A fault is a call's number and a way to fail, as in 12:answer_lost, not {text!r}.")
+    return int(number), how
 
 
 def random(seed, rate="0.05", moods=""):
