@@ -96,6 +96,8 @@ def put_seller(seller: str, body: PutSeller) -> answers.Seller:
             billing_mailbox=body.billing_mailbox or "",
             retry_days=body.retry_days,
             after_retries=body.after_retries,
+            contacts_update=body.contacts_update,
+            tier_notice_days=body.tier_notice_days,
             version=before.version if before else 0,
         )
         accounts.check_seller_change(before, after)
@@ -125,6 +127,7 @@ def put_account(account: str, body: PutAccount) -> answers.Account:
             name=body.name or account,
             currency=body.currency or (before.currency if before else entity.currency),
             billing_contacts=body.billing_contacts,
+            marketing_contacts=body.marketing_contacts,
         )
         kept = accounts.changed(before, after)
         return Decision(Changes(put=(kept,)), views.account(kept))

@@ -35,6 +35,8 @@ class Seller(TypedDict):
     billing_mailbox: str | None
     retry_days: list[int]
     after_retries: str
+    contacts_update: str
+    tier_notice_days: int
 
 
 class Account(TypedDict):
@@ -45,6 +47,7 @@ class Account(TypedDict):
     seller: str
     currency: str
     billing_contacts: list[str]
+    marketing_contacts: bool
 
 
 class PaymentMethod(TypedDict):
@@ -62,6 +65,7 @@ class Limits(TypedDict, total=False):
 
     seats: int
     contacts: int
+    sends: int
 
 
 class OwnedProduct(TypedDict):
@@ -109,6 +113,7 @@ class CatalogPrice(TypedDict):
     seat_type: str | None
     included_seats: int
     included_contacts: int
+    sends_per_contact: int
     tiers: Any
     legacy: bool
 

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from shared.domain.account import AfterRetries
+from shared.domain.account import AfterRetries, UpdatePolicy
 from shared.domain.catalog import MOST_PRICES, Catalog, Kind, Price, Product, SeatType, Tier
 from shared.domain.periods import Interval
 from shared.domain.refund import Reason
@@ -39,6 +39,8 @@ class PutSeller(Body):
     billing_mailbox: Mailbox | None = None
     retry_days: Annotated[tuple[Annotated[int, Meta(ge=1, le=60)], ...], Meta(max_length=10)] = (3, 5, 7)
     after_retries: AfterRetries = AfterRetries.LEAVE_UNPAID
+    contacts_update: UpdatePolicy = UpdatePolicy.MONTHLY
+    tier_notice_days: Annotated[int, Meta(ge=0, le=60)] = 5
 
 
 class PutAccount(Body):
@@ -48,6 +50,7 @@ class PutAccount(Body):
     name: Text | None = None
     currency: Text | None = None
     billing_contacts: Annotated[tuple[Mailbox, ...], Meta(max_length=20)] = ()
+    marketing_contacts: bool = True
 
 
 class PutProduct(Body):
@@ -91,6 +94,7 @@ class PutPrice(Body):
     seat_type: Text | None = None
     included_seats: Count = 0
     included_contacts: Count = 0
+    sends_per_contact: Count = 0
     tiers: tuple[PutTier, ...] | PutStep = ()
     legacy: bool = False
 
@@ -213,6 +217,7 @@ def _price(id_: str, put: PutPrice, products: dict[str, Product]) -> Price:
         seat_type=put.seat_type,
         included_seats=put.included_seats,
         included_contacts=put.included_contacts,
+        sends_per_contact=put.sends_per_contact,
         tiers=tiers,
         step=step,
         legacy=put.legacy,

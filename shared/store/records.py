@@ -20,7 +20,7 @@ from pynamodb.attributes import (
     VersionAttribute,
 )
 
-from shared.domain.account import Account, AfterRetries, PaymentMethod, SellerEntity
+from shared.domain.account import Account, AfterRetries, PaymentMethod, SellerEntity, UpdatePolicy
 from shared.domain.catalog import Kind, Price, Product, SeatType, Tier
 from shared.domain.checkout import Checkout, CheckoutStatus
 from shared.domain.difference import Difference, Differs
@@ -36,7 +36,7 @@ from shared.domain.invoice import (
 )
 from shared.domain.periods import Interval
 from shared.domain.refund import CreditNote, Reason, Refund, RefundStatus
-from shared.domain.subscription import PendingInvoiceItem, Status, Subscription, SubscriptionItem
+from shared.domain.subscription import PendingInvoiceItem, Status, Subscription, SubscriptionItem, TierReduction
 from shared.store.attributes import (
     DataAttribute,
     DateAttribute,
@@ -63,6 +63,7 @@ class AccountRecord(Record, discriminator="account"):
     customer_asked_at = InstantAttribute(null=True)
     payment_method = UnicodeAttribute(null=True)
     payment_method_type = UnicodeAttribute(null=True)
+    marketing_contacts = BooleanAttribute(null=True)
 
 
 class SellerEntityRecord(Record, discriminator="seller_entity"):
@@ -79,6 +80,8 @@ class SellerEntityRecord(Record, discriminator="seller_entity"):
     billing_mailbox = UnicodeAttribute(null=True)
     retry_days: DataAttribute[tuple[int, ...]] = DataAttribute(tuple[int, ...], null=True)
     after_retries = WordAttribute(AfterRetries, null=True)
+    contacts_update = WordAttribute(UpdatePolicy, null=True)
+    tier_notice_days = NumberAttribute(null=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,7 @@ class PriceRecord(Record, discriminator="price"):
     seat_type = UnicodeAttribute(null=True)
     included_seats = NumberAttribute(null=True)
     included_contacts = NumberAttribute(null=True)
+    sends_per_contact = NumberAttribute(null=True)
     tiers: DataAttribute[tuple[Tier, ...]] = DataAttribute(tuple[Tier, ...], null=True)
     step: DataAttribute[Tier] = DataAttribute(Tier, null=True)
     legacy = BooleanAttribute(null=True)  # stands on the head: it may change
@@ -205,6 +209,8 @@ class SubscriptionRecord(Record, discriminator="subscription"):
     invoiced_on = DateAttribute(null=True)
     parked = BooleanAttribute(null=True)
     released = BooleanAttribute(null=True)
+    extra_invoice_on = DateAttribute(null=True)
+    tier_reduction: DataAttribute[TierReduction] = DataAttribute(TierReduction, null=True)
 
 
 class PendingInvoiceItemRecord(Record, discriminator="pending_invoice_item"):
@@ -222,6 +228,8 @@ class PendingInvoiceItemRecord(Record, discriminator="pending_invoice_item"):
     period = PeriodAttribute(null=True)
     whole = PeriodAttribute(null=True)
     day = DateAttribute(null=True)
+    less = MoneyAttribute(null=True)
+    invoice_on = DateAttribute(null=True)
 
 
 class InvoiceRecord(Record, discriminator="invoice"):
