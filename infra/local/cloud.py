@@ -286,6 +286,7 @@ _ENVIRONMENT = {
     "STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
     "STRIPE_JS": "/_local/stripe.js",
     "WORKER_THREADS": "1",  # one worker, so that the same story gives the same output
+    "SIDE_BY_SIDE": "1",
     "POWERTOOLS_LOG_LEVEL": os.environ.get("POWERTOOLS_LOG_LEVEL", "CRITICAL"),
     "POWERTOOLS_METRICS_DISABLED": "true",
     "POWERTOOLS_TRACE_DISABLED": "true",

@@ -123,7 +123,7 @@ def counted(
     limit = holding.tier.limit if holding else None
     warned = _still_warned(summary, marketing, limit, holding, day)
     reached = level(marketing, limit)
-    facts = {"on": str(day), "marketing": marketing, "tier": limit}
+    facts = {"day": str(day), "marketing": marketing, "tier": limit}
     events = [Event(account_id, "contacts.counted", facts | {"total": total, "peak": max(peak, marketing)})]
     if reached > warned:
         events.append(_told(account_id, reached, facts))

@@ -211,9 +211,13 @@ def _with_tier(subscription: Subscription, tier: SubscriptionItem) -> Subscripti
 
 
 def _lowering(subscription: Subscription, reduction: TierReduction) -> dict[str, Any]:
-    data = {"subscription": subscription.id, "to": reduction.item.contacts, "on": str(reduction.effective_on)}
     tier = of([subscription])
-    return data | ({"from": tier.limit} if tier else {})
+    return {
+        "subscription": subscription.id,
+        "from": tier.limit if tier else None,
+        "to": reduction.item.contacts,
+        "effective_on": str(reduction.effective_on),
+    }
 
 
 def _event(subscription: Subscription, type_: str, data: dict[str, Any]) -> Event:

@@ -365,6 +365,79 @@ class SavedMethod(TypedDict):
     payment_method: PaymentMethod | None
 
 
+class Contact(TypedDict):
+    """A contact. One set as non-marketing counts until the next update date, ``until_next_update`` (F13)."""
+
+    id: str
+    marketing: bool
+    until_next_update: str | None
+    notice: str | None
+
+
+class ContactsSet(TypedDict):
+    """What became of many contacts; those ``held_back`` are beyond the customer's own maximum."""
+
+    changed: int
+    marketing: int
+    total: int
+    held_back: list[str]
+    next_update_on: str
+    notice: str | None
+
+
+class Counted(TypedDict):
+    """How many contacts there were on a day: at the count, and at most since the one before."""
+
+    on: str
+    marketing: int
+    total: int
+    peak: int
+
+
+class Counting(TypedDict):
+    """How many contacts there are now."""
+
+    marketing: int
+    total: int
+
+
+class Forecast(TypedDict):
+    """When the tier will be exceeded if it goes on like this, what it will be then and what that costs more."""
+
+    exceeded_on: str
+    tier: int | None
+    costs_more: Money | None
+
+
+class Reduction(TypedDict):
+    """A lower tier from a renewal on, if the contacts fit then; what is paid for contacts now and after."""
+
+    subscription: str
+    effective_on: str
+    current_tier: int
+    current_cost: Money
+    tier_after: int
+    cost_after: Money
+    ask_until: str
+    fits_today: bool
+
+
+class Usage(TypedDict):
+    """R42 to R44, R52: contacts against the tier; ``daily`` is what is billed by, ``live`` the count of now."""
+
+    daily: Counted | None
+    live: Counting
+    tier: int | None
+    percent: int | None
+    send_limit: int | None
+    maximum: int | None
+    next_update_on: str
+    renews_on: str | None
+    reduction: Reduction | None
+    forecast: Forecast | None
+    series: list[Counted]
+
+
 class Page(TypedDict, Generic[T]):
     """One page of a list; ``cursor`` asks for the next one and is null on the last."""
 

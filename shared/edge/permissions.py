@@ -2,12 +2,14 @@
 
 A caller needs the permission named in their token. ``billing.modify`` includes
 ``billing.view``; ``seller.admin`` is the seller's own staff, on any account.
+``contacts.edit`` is for contacts alone.
 """
 
 from __future__ import annotations
 
 VIEW = "billing.view"
 MODIFY = "billing.modify"
+CONTACTS = "contacts.edit"
 STAFF = "seller.admin"
 
 PERMISSIONS: dict[str, str] = {
@@ -31,6 +33,15 @@ PERMISSIONS: dict[str, str] = {
     "GET /v1/accounts/{account}/subscriptions/{subscription}/seats": VIEW,
     "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}": MODIFY,
     "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/preview": MODIFY,
+    "GET /v1/accounts/{account}/contacts/{contact}": CONTACTS,
+    "PUT /v1/accounts/{account}/contacts/{contact}": CONTACTS,
+    "DELETE /v1/accounts/{account}/contacts/{contact}": CONTACTS,
+    "POST /v1/accounts/{account}/contacts/batch": CONTACTS,
+    "GET /v1/accounts/{account}/usage": VIEW,
+    "PUT /v1/accounts/{account}/usage/maximum": MODIFY,
+    "PUT /v1/accounts/{account}/tier-reduction": MODIFY,
+    "DELETE /v1/accounts/{account}/tier-reduction": MODIFY,
+    "POST /v1/accounts/{account}/tier-reduction/preview": MODIFY,
     "GET /v1/accounts/{account}/invoices": VIEW,
     "GET /v1/accounts/{account}/invoices/{invoice}": VIEW,
     "POST /v1/accounts/{account}/invoices/{invoice}/pay": MODIFY,
@@ -50,5 +61,10 @@ UNSIGNED = frozenset({
 
 def allowed(needed: str, permissions: frozenset[str]) -> bool:
     """Whether somebody with these permissions may do what needs that one."""
-    implied = {VIEW: {VIEW, MODIFY, STAFF}, MODIFY: {MODIFY, STAFF}, STAFF: {STAFF}}
+    implied = {
+        VIEW: {VIEW, MODIFY, STAFF},
+        MODIFY: {MODIFY, STAFF},
+        CONTACTS: {CONTACTS, STAFF},
+        STAFF: {STAFF},
+    }
     return bool(implied[needed] & permissions)

@@ -22,6 +22,8 @@ Mailbox = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+(?!\s)$", max_length=254
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Positive = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Types = Annotated[tuple[Text, ...], Meta(min_length=1, max_length=10)]
+ContactId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?!\s)$")]
+Contacts = Annotated[tuple[ContactId, ...], Meta(max_length=1000)]
 Amount = Annotated[str, Meta(pattern=r"^-?\d{1,15}(\.\d{1,3})?$")]
 
 
@@ -142,6 +144,34 @@ class BuySeats(Body):
 
     quantity: Positive
     expect_amount: Amount | None = None
+
+
+class PutContact(Body):
+    """Whether a contact is a marketing contact."""
+
+    marketing: bool
+
+
+class BatchContacts(Body):
+    """Up to 1,000 contacts at once, each named once."""
+
+    LARGEST: ClassVar = 256 * 1024
+
+    marketing: Contacts = ()
+    non_marketing: Contacts = ()
+    delete: Contacts = ()
+
+
+class PutMaximum(Body):
+    """The customer's own maximum of marketing contacts; none without one."""
+
+    maximum: Positive | None
+
+
+class ReduceTier(Body):
+    """How many contacts the tier must hold from the next term on."""
+
+    contacts: Positive
 
 
 class SaveMethod(Body):

@@ -46,7 +46,7 @@ def test_r42_a_count_is_stored_and_the_next_one_is_on_the_next_midnight_of_the_s
     assert summary.due_at == datetime(2026, 4, 17, 4, tzinfo=UTC)
     assert changes.put[1:] == (DailyCount("acme", day("2026-04-16"), 600, 700, 600, 1000),)
     [event] = changes.events
-    facts = {"on": "2026-04-16", "marketing": 600, "total": 700, "peak": 600, "tier": 1000}
+    facts = {"day": "2026-04-16", "marketing": 600, "total": 700, "peak": 600, "tier": 1000}
     assert (event.type, event.data) == ("contacts.counted", facts)
 
 
