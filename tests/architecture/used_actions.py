@@ -208,12 +208,12 @@ def reconciliations():
     assert [bill["status"] for bill in world.invoices()] == ["paid", "paid"]
 
 
-def spoil(account, key, attribute):
+def spoil(account, key, attribute, text="spoilt"):
     """Write into the table what no decision of ours writes."""
     boto3.client("dynamodb").update_item(
         TableName="prorata",
         Key={"PK": {"S": f"ACCOUNT#{account}"}, "SK": {"S": key}},
         UpdateExpression="SET #attribute = :value",
         ExpressionAttributeNames={"#attribute": attribute},
-        ExpressionAttributeValues={":value": {"S": "spoilt"}},
+        ExpressionAttributeValues={":value": {"S": text}},
     )
