@@ -27,6 +27,7 @@ from infra.local.deliveries import Deliveries
 from infra.local.dynamodb import DynamoDB
 from infra.local.dynamodb_requests import Change
 from infra.local.faults import Crash, Faults, Ways
+from infra.local.files import Files
 from infra.local.invocations import Call, Context, Reply, http_event, refusal, sqs_event
 from infra.local.queues import Message, Queues
 from infra.local.stripe import InProcess, Stripe
@@ -74,6 +75,7 @@ class Cloud:
         self.store.fault = lambda where, call: self.faults.around(where, call, _STORE_WAYS)
         self.store.create_table({**self.template.table, "TableName": template.TABLE_NAME})
         self.queues = Queues(dict(self.template.queues), lambda: self.now, self.faults)
+        self.files = Files()
         self.stripe = Stripe(lambda: self.now, webhook_secret=WEBHOOK_SECRET, tells=TOLD, rates=rates)
         self.deliveries = Deliveries(self.stripe, self.faults, self._webhook)
         self.invocations = 0
@@ -252,16 +254,19 @@ class Cloud:
     # ---- the outside
 
     def _answer_for_the_outside(self) -> None:
-        from shared import payments
+        from shared import files, payments
         from shared.edge import clock
         from shared.store import queries
         from shared.store.record import Record
 
         os.environ.update({name: value for each in self.template.functions.values()
                            for name, value in each.environment.items()} | _ENVIRONMENT)  # fmt: skip
-        aws.answer_here({"dynamodb": self.store.answer, "sqs": self.queues.answer, "ssm": _parameter})
+        aws.answer_here({
+            "dynamodb": self.store.answer, "sqs": self.queues.answer, "s3": self.files.answer, "ssm": _parameter,
+        })  # fmt: skip
         Record._connection = None  # noqa: SLF001 - a new table, a new client
         queries.forget()
+        files.forget()
         payments.forget()
         line = InProcess(self.stripe)
         line.fault = self._stripe_fault

@@ -93,7 +93,8 @@ def read(path: Path = TEMPLATE) -> Template:
     [(table_id, table)] = by_type["AWS::DynamoDB::Table"].items()
     [api] = by_type["AWS::Serverless::HttpApi"].values()
     queues = by_type["AWS::SQS::Queue"]
-    names = parameters | {table_id: TABLE_NAME} | {name: name for name in queues}
+    named = {name: name for name in (*queues, *by_type["AWS::S3::Bucket"])}
+    names = parameters | {table_id: TABLE_NAME} | named
     functions = by_type["AWS::Serverless::Function"]
     routes, schedules = _events(functions, api["Auth"].get("DefaultAuthorizer", "NONE"))
     return Template(
@@ -136,6 +137,7 @@ def every(expression: str) -> timedelta:
 
 _TYPES = (
     "AWS::DynamoDB::Table",
+    "AWS::S3::Bucket",
     "AWS::SQS::Queue",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Serverless::Function",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -14,6 +15,7 @@ from shared.domain.periods import Interval
 from shared.domain.subscription import Subscription
 
 MOST_AT_ONCE = 1000
+CONTACT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Wish(StrEnum):

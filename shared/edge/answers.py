@@ -385,6 +385,40 @@ class ContactsSet(TypedDict):
     notice: str | None
 
 
+class ImportOutcome(TypedDict):
+    """What an import that was checked would come to.
+
+    Beyond the tier it would be ``tier_after``: ``charge`` for the rest of the
+    period, and ``costs_more`` for each one after it.
+    """
+
+    marketing: int
+    tier: int | None
+    tier_after: int | None
+    charge: Money | None
+    costs_more: Money | None
+
+
+class Import(TypedDict):
+    """An import of contacts, how far it is and what it has come to, or would come to after a dry run."""
+
+    id: str
+    status: str
+    created_at: str
+    upload: str | None
+    bytes: int
+    bytes_done: int
+    rows: int
+    rejected: int
+    new: int
+    marketing: int
+    leaving: int
+    held_back: int
+    report: str | None
+    error: str | None
+    outcome: ImportOutcome | None
+
+
 class Counted(TypedDict):
     """How many contacts there were on a day: at the count, and at most since the one before."""
 

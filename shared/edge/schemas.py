@@ -162,6 +162,12 @@ class BatchContacts(Body):
     delete: Contacts = ()
 
 
+class StartImport(Body):
+    """Whether the file is only to be checked."""
+
+    dry_run: bool = False
+
+
 class PutMaximum(Body):
     """The customer's own maximum of marketing contacts; none without one."""
 

@@ -1,0 +1,91 @@
+"""Files in S3: addresses to upload and download them by, reading them piece by piece, writing reports.
+
+The client is made when it is first needed: most who import this never do.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Any, NamedTuple
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+OPEN_FOR = 3600
+"""Seconds that an address may be used."""
+_SETTINGS = Config(
+    signature_version="s3v4",
+    request_checksum_calculation="when_required",
+    response_checksum_validation="when_required",
+)
+
+
+class File(NamedTuple):
+    """How large an uploaded file is, and which one: another one under the same name has another ``etag``."""
+
+    size: int
+    etag: str
+
+
+class Changed(Exception):
+    """The file is not the one any more that it was."""
+
+
+def upload_address(key: str) -> str:
+    """Where whoever has it may upload a file, for an hour, with a PUT."""
+    return _signed("put_object", key)
+
+
+def download_address(key: str) -> str:
+    """Where whoever has it may download a file, for an hour."""
+    return _signed("get_object", key)
+
+
+def find(key: str) -> File | None:
+    """A file, or nothing before it is uploaded."""
+    try:
+        found = _s3().head_object(Bucket=_bucket(), Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("403", "404"):  # 403: who may not list is not told what is not there
+            return None
+        raise
+    return File(found["ContentLength"], found["ETag"])
+
+
+def read(key: str, start: int, length: int, etag: str | None = None) -> bytes:
+    """A piece of a file from a place on; ``Changed`` if it is not the one any more that it was."""
+    which = {"IfMatch": etag} if etag else {}
+    span = f"bytes={start}-{start + length - 1}"
+    try:
+        content: bytes = _s3().get_object(Bucket=_bucket(), Key=key, Range=span, **which)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("PreconditionFailed", "NoSuchKey", "AccessDenied"):
+            raise Changed(key) from error
+        raise
+    return content
+
+
+def write(key: str, content: bytes) -> None:
+    """Write a whole file."""
+    _s3().put_object(Bucket=_bucket(), Key=key, Body=content, ContentType="text/csv; charset=utf-8")
+
+
+def forget() -> None:
+    """Nothing is known of where S3 is."""
+    _s3.cache_clear()
+
+
+def _signed(method: str, key: str) -> str:
+    params = {"Bucket": _bucket(), "Key": key}
+    return str(_s3().generate_presigned_url(method, Params=params, ExpiresIn=OPEN_FOR))
+
+
+def _bucket() -> str:
+    return os.environ["FILES_BUCKET"]
+
+
+@cache
+def _s3() -> Any:
+    return botocore.session.get_session().create_client("s3", config=_SETTINGS)
