@@ -255,7 +255,7 @@ def test_an_import_that_takes_longer_than_a_function_may_run_goes_on_in_another_
             if message is None:
                 break
             world.cloud.queues.delete("ImportQueue", message)
-                world.cloud.invoke("ImportsWorkFunction", sqs_event("ImportQueue", [message]))
+            world.cloud.invoke("ImportsWorkFunction", sqs_event("ImportQueue", [message]))
             seen.append(world.shown(import_id)["bytes_done"])
     assert len(seen) > 5
     assert seen == sorted(seen), "progress is visible"
