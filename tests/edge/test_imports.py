@@ -33,7 +33,7 @@ class ImportWorld(ContactWorld):
         return self.edit("GET", f"{IMPORTS}/{import_id}").json
 
     def contacts(self):
-        """Every contact with the day from which on it counts no more, ``-`` while it counts, nothing if it never did."""
+        """Each contact with the day on which it leaves, ``-`` while it just counts, nothing if it never did."""
         records = (Record.from_raw_data(item) for item in self.contents() if item["kind"]["S"] == "contact")
         entities = [record.to_entity() for record in records]
         return {it.id: str(it.until) if it.until else "-" if it.since else "" for it in entities}
