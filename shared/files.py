@@ -15,11 +15,8 @@ from botocore.exceptions import ClientError
 
 OPEN_FOR = 3600
 """Seconds that an address may be used."""
-_SETTINGS = Config(
-    signature_version="s3v4",
-    request_checksum_calculation="when_required",
-    response_checksum_validation="when_required",
-)
+_HOSTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
+"""Where S3 is not at AWS; it has no host for each bucket there."""
 
 
 class File(NamedTuple):
@@ -88,4 +85,11 @@ def _bucket() -> str:
 
 @cache
 def _s3() -> Any:
-    return botocore.session.get_session().create_client("s3", config=_SETTINGS)
+    elsewhere = any(os.environ.get(name) for name in _HOSTS)
+    settings = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if elsewhere else "virtual"},  # else an address is signed for another region
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    return botocore.session.get_session().create_client("s3", config=settings)
