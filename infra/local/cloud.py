@@ -14,7 +14,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -22,7 +22,7 @@ import stripe as stripe_library
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
 
-from infra.local import aws, template
+from infra.local import aws, schedules, template
 from infra.local.deliveries import Deliveries
 from infra.local.dynamodb import DynamoDB
 from infra.local.dynamodb_requests import Change
@@ -146,7 +146,7 @@ class Cloud:
         before = None
         while (due := self._due_now()) and due != before:
             before = due
-            self._turn([schedule for schedule in self.template.schedules if _sweeps(schedule)])
+            self._turn([schedule for schedule in self.template.schedules if schedules.sweeps(schedule)])
 
     def later(self, delay: timedelta, call: Callable[[], Any]) -> None:
         """Something that takes effect when everybody has given up on it."""
@@ -162,7 +162,8 @@ class Cloud:
             self.deliveries.send(self.now)
             return
         for schedule in firing:
-            self._fire(schedule)
+            if not self._finds_nothing(schedule):
+                self._fire(schedule)
             self._drain()
         self._drain()
 
@@ -203,18 +204,20 @@ class Cloud:
 
     # ---- what is due
 
-    def _due(self) -> list[str]:
-        """The first sort key of each partition of the due index."""
+    def _due(self, kind: str = "") -> list[str]:
+        """The first sort key of each partition of the due index, or of the part of it that a sweep goes through."""
         found = []
         for partition in self.store.partitions(template.TABLE_NAME, "GSI1"):
+            if not partition.startswith(f"DUE#{kind}"):
+                continue
             first = self.store.first(template.TABLE_NAME, "GSI1", partition)
             if first is not None:
                 found.append(str(first))
         return found
 
-    def _due_now(self) -> list[str]:
+    def _due_now(self, kind: str = "") -> list[str]:
         now = self.now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        return [key for key in self._due() if key.partition("#")[0] <= now]
+        return [key for key in self._due(kind) if key.partition("#")[0] <= now]
 
     def _next_instant(self) -> datetime | None:
         """When something happens next: a sweep that finds something, a message, a late effect, the end of a debit."""
@@ -232,9 +235,9 @@ class Cloud:
         for schedule in self.template.schedules:
             step = template.every(schedule.expression)
             if not self.skip or self._moved(schedule):
-                ticks.append(_next_tick(self.now, step))
-            elif due is not None and _sweeps(schedule):
-                ticks.append(_next_tick(max(due - _MOMENT, self.now), step))
+                ticks.append(schedules.next_tick(self.now, step))
+            elif due is not None and schedules.sweeps(schedule):
+                ticks.append(schedules.next_tick(max(due - _MOMENT, self.now), step))
         return ticks
 
     def _firing(self, instant: datetime) -> list[template.Schedule]:
@@ -242,9 +245,14 @@ class Cloud:
         return [
             schedule
             for schedule in self.template.schedules
-            if _next_tick(instant - _MOMENT, template.every(schedule.expression)) == instant
-            and (not self.skip or _sweeps(schedule) or self._moved(schedule))
+            if schedules.next_tick(instant - _MOMENT, template.every(schedule.expression)) == instant
+            and (not self.skip or schedules.sweeps(schedule) or self._moved(schedule))
         ]
+
+    def _finds_nothing(self, schedule: template.Schedule) -> bool:
+        """Whether a schedule sweeps a part of the due index in which nothing is due."""
+        handler = self.template.functions[schedule.function].handler
+        return self.skip and schedules.sweeps(schedule) and not self._due_now(schedules.swept(handler))
 
     def _moved(self, schedule: template.Schedule) -> bool:
         """Whether a schedule runs daily, and money has moved at Stripe since it last did."""
@@ -298,19 +306,6 @@ _ENVIRONMENT = {
 }
 
 
-def _sweeps(schedule: template.Schedule) -> bool:
-    """Whether a schedule looks for what is due, as those do that come again within the hour."""
-    return template.every(schedule.expression) <= timedelta(hours=1)
-
-
-def _next_tick(after: datetime, step: timedelta) -> datetime:
-    """The first multiple of ``step`` later than an instant."""
-    seconds = int(step.total_seconds())
-    count = int((after - _EPOCH) / timedelta(seconds=1)) // seconds + 1
-    return _EPOCH + timedelta(seconds=count * seconds)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENT = timedelta(microseconds=1)
 
 

@@ -32,6 +32,10 @@ class Files:
         """Upload a file to a signed address."""
         self.contents[_key(address)] = content
 
+    def has(self, address: str) -> bool:
+        """Whether there is a file at an address."""
+        return _key(address) in self.contents
+
     def get(self, address: str) -> bytes:
         """Download a file from a signed address."""
         return self.contents[_key(address)]
