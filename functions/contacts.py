@@ -136,8 +136,13 @@ def _tier(account: str, *, current: bool = False) -> tuple[Situation, Tier]:
     tier = known.tier
     if tier is None:
         raise Conflict("This account has no contact tier.", code="no_contact_tier")
-    bring = upkeep.current if current else upkeep.previewed
-    tier = tiers.of([bring(account, tier.subscription.id, api.now).subscription])
+    subscription = tier.subscription.id
+    book = (
+        upkeep.current(account, subscription, api.now)
+        if current
+        else upkeep.previewed(account, subscription, api.now).book
+    )
+    tier = tiers.of([book.subscription])
     if tier is None:
         raise Conflict("This account has no contact tier.", code="no_contact_tier")
     return known, tier

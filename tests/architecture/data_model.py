@@ -4,7 +4,7 @@ import inspect
 import re
 from pathlib import Path
 
-from shared.store import contacts, queries
+from shared.store import contact_records, contacts, queries, records
 from shared.store.record import Record
 
 PAGE = Path(__file__).parents[2] / "docs/data-model.md"
@@ -18,10 +18,18 @@ NO_ACCESS = {"connect", "forget", "write", "add", "settle", "decide_page"}
 def chart():
     """One row for each kind of record, in the order of records.py: its keys as templates."""
     rows = [("kind", *KEYS), ("---",) * (1 + len(KEYS))]
-    for record in Record.__subclasses__():
+    for record in kinds():
         keys = (f"`{record.keys[key]}`" if key in record.keys else "" for key in KEYS)
         rows.append((Record.kind.serialize(record), *keys))
     return _table(rows)
+
+
+def kinds():
+    """The kinds of records in the order of their modules, whichever was loaded first."""
+    for module in (records, contact_records):
+        for kind in vars(module).values():
+            if inspect.isclass(kind) and issubclass(kind, Record) and kind.__module__ == module.__name__:
+                yield kind
 
 
 def access():

@@ -98,7 +98,7 @@ def test_f14_billed_by_the_month_in_a_yearly_commitment_it_costs_the_higher_pric
     assert [each.total.decimal for each in done.invoices] == ["200.00", *["500.00"] * 11]
 
 
-def test_r55_the_price_depends_on_the_present_tier_on_by_how_much_and_on_the_term():
+def test_r55_f16_the_price_depends_on_the_present_tier_on_by_how_much_and_on_the_term():
     def charge(price, tier, count, **terms):
         _, after = upgraded(holding(price, tier, **terms), price, count, "2026-04-20")
         return after.pending[0].amount.decimal
