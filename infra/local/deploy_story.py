@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from infra.local.catalog_file import CatalogFile
 from infra.local.cloud import STRIPE_KEY
-from infra.local.deploy_callers import Callers, contains, expect, same
+from infra.local.deploy_callers import contains, expect, same
+from infra.local.deploy_contacts import ContactCallers
 from infra.local.deploy_issuer import Issuer, new_key
 from infra.local.deploy_roles import probe
 from infra.local.deploy_stack import ADMINISTRATOR, ROOT, Stack, until
@@ -34,7 +35,7 @@ FIRED = 100
 """Seconds: a schedule of a minute, the ten that ministack may be late, and a busy machine."""
 
 
-class Story(Callers):
+class Story(ContactCallers):
     """A seller, two customers, and what becomes of them; each step relies on those before it."""
 
     def __init__(self, stack: Stack, issuer: Issuer, stripe: Stripe) -> None:
@@ -54,12 +55,15 @@ class Story(Callers):
             self.buy_a_seat,
             self.look_at_everything,
             self.give_back,
+            self.set_contacts,
+            self.import_contacts,
             self.open_pages,
             self.release,
             self.end_early,
             self.hear_stripe,
             self.go_back_a_month,
             self.bill,
+            self.count_contacts,
             self.fail,
             self.redrive,
             self.ask_the_roles,
@@ -206,6 +210,7 @@ class Story(Callers):
     def go_back_a_month(self) -> None:
         """An administrator moves both subscriptions 31 days back, so that they are due, and spoils one of them."""
         self._connect_the_store()
+        self.make_the_count_due()
         for account, subscription in self.subscriptions.items():
             moved = _a_month_earlier(queries.book(account, subscription))
             table.commit(moved, clock.now())
