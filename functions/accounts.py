@@ -11,13 +11,15 @@ import msgspec
 from shared import edge
 from shared.domain import account as accounts
 from shared.domain import catalog
+from shared.domain import quote as quotes
 from shared.domain.account import Account, SellerEntity
 from shared.domain.catalog import Catalog, Price
 from shared.domain.changes import Changes
-from shared.domain.errors import Conflict, Invalid
+from shared.domain.errors import Conflict, Invalid, NotFound
+from shared.domain.quote import Quote
 from shared.edge import views
 from shared.edge.api import SELLER, Api, Decision, entry_point
-from shared.edge.schemas import PutAccount, PutCatalog, PutSeller
+from shared.edge.schemas import PutAccount, PutCatalog, PutQuote, PutSeller
 from shared.store import queries, table
 from shared.store.records import CatalogHead
 
@@ -96,6 +98,7 @@ def put_seller(seller: str, body: PutSeller) -> answers.Seller:
             billing_mailbox=body.billing_mailbox or "",
             retry_days=body.retry_days,
             after_retries=body.after_retries,
+            seats_leave_first=body.seats_leave_first,
             contacts_update=body.contacts_update,
             tier_notice_days=body.tier_notice_days,
             version=before.version if before else 0,
@@ -131,6 +134,32 @@ def put_account(account: str, body: PutAccount) -> answers.Account:
         )
         kept = accounts.changed(before, after)
         return Decision(Changes(put=(kept,)), views.account(kept))
+
+    return api.once(account, decide)
+
+
+@api.serve("PUT /v1/accounts/{account}/quotes/{quote}")
+def put_quote(account: str, quote: str, body: PutQuote) -> answers.Quote:
+    """Note a quote that is open. While its day is ahead, customers cannot remove seats by themselves (R35)."""
+
+    def decide() -> Decision[answers.Quote]:
+        queries.account(account)
+        before = next((known for known in queries.quotes(account) if known.id == quote), None)
+        after = Quote(account, quote, body.dated, before.version if before else 0)
+        return Decision(quotes.opened(before, after), views.quote(after))
+
+    return api.once(account, decide)
+
+
+@api.serve("DELETE /v1/accounts/{account}/quotes/{quote}")
+def delete_quote(account: str, quote: str) -> answers.Quote:
+    """A quote is no longer open: it was accepted, turned down or withdrawn."""
+
+    def decide() -> Decision[answers.Quote]:
+        known = next((known for known in queries.quotes(account) if known.id == quote), None)
+        if known is None:
+            raise NotFound(f"There is no quote {quote!r}.", code="unknown_quote")
+        return Decision(quotes.closed(known), views.quote(known))
 
     return api.once(account, decide)
 

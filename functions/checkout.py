@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared import payments
 from shared.domain import checkout as checkouts
-from shared.domain import processor
+from shared.domain import processor, upgrade
 from shared.domain.account import Account, PaymentMethod
 from shared.domain.catalog import Catalog
 from shared.domain.changes import Changes
@@ -29,7 +30,8 @@ api = Api()
 @api.serve("POST /v1/accounts/{account}/checkout/preview")
 def preview_checkout(account: str, body: BuyItems) -> answers.Offer:
     """What buying these items starts, and what is due at once. Nothing is bought."""
-    return bills.offer(_offer(queries.account(account), body, "co_preview"))
+    made = _offer(queries.account(account), body, "co_preview")
+    return bills.offer(made, _loses_access(account, made, queries.catalog()))
 
 
 @api.serve("POST /v1/accounts/{account}/checkout", status=201)
@@ -120,7 +122,20 @@ def _offer(buyer: Account, wanted: BuyItems, checkout_id: str) -> Offer:
     lines, seller = _lines(wanted, sold), queries.seller(buyer.seller)
     made = checkouts.offer(buyer, seller, lines, checkout_id, api.now, wanted.payment_methods)
     checkouts.check_room(made.checkout, len(queries.alive_subscriptions(buyer.id)))
+    if wanted.replaces:
+        free = queries.book(buyer.id, wanted.replaces)
+        upgrade.check(free, made, queries.seated_users(buyer.id, wanted.replaces))
+        made = made._replace(checkout=replace(made.checkout, replaces=wanted.replaces))
     return made
+
+
+def _loses_access(account: str, made: Offer, sold: Catalog) -> tuple[str, ...]:
+    """Who sits on a free seat that goes, and is given none of those that are bought (R37)."""
+    if made.checkout.replaces is None:
+        return ()
+    free = queries.book(account, made.checkout.replaces).subscription
+    users = queries.seated_users(account, free.id)
+    return upgrade.moved(free, users, made.checkout.subscriptions, sold).losing
 
 
 def _lines(wanted: BuyItems, sold: Catalog) -> list[LineItem]:

@@ -33,7 +33,7 @@ def list_subscriptions(account: str) -> answers.Page[answers.ListedSubscription]
 def get_subscription(account: str, subscription: str) -> answers.Subscription:
     """R5: billing details of one subscription."""
     book = queries.book(account, subscription)
-    return views.subscription(book, links.update_page(api, book.subscription))
+    return views.subscription(book, queries.catalog(), links.update_page(api, book.subscription))
 
 
 @api.serve("POST /v1/accounts/{account}/subscriptions/{subscription}/cancel/preview")
@@ -66,7 +66,7 @@ def release(account: str, subscription: str) -> answers.Subscription:
     def decide() -> Decision[answers.Subscription]:
         book = queries.book(account, subscription)
         changes = renewal.release(book.subscription)
-        return Decision(changes, views.subscription(book.after(changes)))
+        return Decision(changes, views.subscription(book.after(changes), queries.catalog()))
 
     return api.once(account, decide)
 

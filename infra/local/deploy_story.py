@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from infra.local.catalog_file import CatalogFile
 from infra.local.cloud import STRIPE_KEY
+from infra.local.deploy_books import a_month_earlier, next_total
 from infra.local.deploy_callers import contains, expect, same
 from infra.local.deploy_contacts import ContactCallers
 from infra.local.deploy_issuer import Issuer, new_key
@@ -18,19 +18,14 @@ from infra.local.deploy_roles import probe
 from infra.local.deploy_stack import ADMINISTRATOR, ROOT, Stack, until
 from infra.local.simulate import CUSTOMER
 from infra.local.stripe import Stripe
-from shared.domain.changes import Changes
-from shared.domain.money import Money, total
-from shared.domain.periods import Period
+from shared.domain.money import Money
 from shared.domain.processor import to_stripe
-from shared.domain.subscription import Book, PendingInvoiceItem
 from shared.edge import clock
 from shared.edge.jobs import MOST_TRIES
 from shared.store import queries, table
 from shared.store.record import Record
 
 CATALOG = ROOT / "infra/catalog/hub.yaml"
-MONTH = timedelta(days=31)
-"""A month of any length is over after so many days, and no second one."""
 FIRED = 100
 """Seconds: a schedule of a minute, the ten that ministack may be late, and a busy machine."""
 
@@ -53,6 +48,7 @@ class Story(ContactCallers):
             self.save_cards,
             self.check_out,
             self.buy_a_seat,
+            self.give_seats,
             self.look_at_everything,
             self.give_back,
             self.set_contacts,
@@ -135,6 +131,29 @@ class Story(ContactCallers):
         same(bought, [shown, shown])
         same(self.customer("acme", "GET", path)["seats"][0]["total"], 6)
 
+    def give_seats(self) -> None:
+        """Users are made, given seats and deleted; a removal is asked for, held back by a quote, and withdrawn."""
+        sub = self.subscriptions["acme"]
+        sales, quote = f"subscriptions/{sub}/seats/sales", "/v1/accounts/acme/quotes/q-1"
+        given = {"seats": [{"subscription": sub, "seat_type": "sales"}]}
+        same(self.customer("acme", "POST", "users/ann/preview", given)["action"], "send")
+        made = [self.customer("acme", "PUT", f"users/{each}", given) for each in ("ann", "bob")]
+        same([each["given"][0]["assigned"] for each in made], [1, 2])
+        moves = {"assign": ["bob"], "unassign": ["ann"]}
+        shown = self.customer("acme", "POST", f"{sales}/assignments/preview", moves)
+        same(self.customer("acme", "POST", f"{sales}/assignments", moves), shown)
+        same(self.customer("acme", "DELETE", f"{sales}/users/bob")["assigned"], 0)
+        same(self.customer("acme", "PUT", f"{sales}/users/ann", {})["joined"], ["ann"])
+        self.customer("acme", "DELETE", "users/bob")
+        same([each["id"] for each in self.customer("acme", "GET", "users")["items"]], ["ann"])
+        same(self.staff("PUT", quote, {"dated": "2999-01-01"}), {"id": "q-1", "dated": "2999-01-01"})
+        path, token, asked = f"/v1/accounts/acme/{sales}/removal", self.token("acme", CUSTOMER), {"quantity": 1}
+        same(expect(self.stack.call("PUT", path, asked, token=token), 409).json["code"], "quote_open")
+        self.staff("DELETE", quote)
+        same(self.customer("acme", "POST", f"{sales}/removal/preview", asked)["after_update"]["seats"], 5)
+        same(self.customer("acme", "PUT", f"{sales}/removal", asked)["scheduled"], True)
+        same(self.customer("acme", "DELETE", f"{sales}/removal")["scheduled"], False)
+
     def look_at_everything(self) -> None:
         """Subscriptions, invoices and events are listed and shown, over one account and over all."""
         listed = self.staff("GET", "/v1/subscriptions")["items"]
@@ -212,9 +231,9 @@ class Story(ContactCallers):
         self._connect_the_store()
         self.make_the_count_due()
         for account, subscription in self.subscriptions.items():
-            moved = _a_month_earlier(queries.book(account, subscription))
+            moved = a_month_earlier(queries.book(account, subscription))
             table.commit(moved, clock.now())
-            self.totals[account] = _next_total(queries.book(account, subscription))
+            self.totals[account] = next_total(queries.book(account, subscription))
         self._write("globex", self.subscriptions["globex"], "term", {"S": "a fortnight"})  # no decision of ours does
 
     def bill(self) -> str:
@@ -311,21 +330,3 @@ class Story(ContactCallers):
             ExpressionAttributeNames={"#attribute": attribute},
             ExpressionAttributeValues={":value": value},
         )
-
-
-def _a_month_earlier(book: Book) -> Changes:
-    """The same subscription and what waits for its invoice, had all of it begun 31 days before."""
-    subscription = replace(book.subscription, anchor=book.subscription.anchor - MONTH)
-    moved = tuple(_item_earlier(item, subscription.period) for item in book.pending)
-    return Changes(put=(subscription, *moved), delete=book.pending)
-
-
-def _item_earlier(item: PendingInvoiceItem, whole: Period) -> PendingInvoiceItem:
-    assert item.period
-    assert item.day
-    return replace(item, period=Period(item.period.start - MONTH, whole.end), whole=whole, day=item.day - MONTH)
-
-
-def _next_total(book: Book) -> Money:
-    """What its next invoice must come to: the fees of a period, and what waits."""
-    return total((book.subscription.fee, *(item.amount for item in book.pending)), book.subscription.currency)

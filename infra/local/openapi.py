@@ -47,6 +47,8 @@ _PRICES = {"sales-seat": _SEAT, "contacts-starter": _TIERS}
 _PRODUCTS = {"sales": {"name": "Sales Hub"}, "marketing": {"name": "Marketing Hub"}}
 _JANE = "/v1/accounts/acme/contacts/jane.doe"
 _IMPORTS = "/v1/accounts/acme/contacts/imports"
+_GIVEN = {"subscription": "{subscription}", "seat_type": "sales"}
+_MOVES = {"assign": ["ann"], "unassign": ["bob"]}
 
 EXAMPLES: list[tuple[str, Any]] = [
     ("PUT /v1/sellers/us", {"timezone": "America/New_York", "currency": "USD", "name": "Hub, Inc."}),
@@ -62,9 +64,23 @@ EXAMPLES: list[tuple[str, Any]] = [
     ("GET /v1/accounts/acme/subscriptions", None),
     ("GET /v1/accounts/acme/subscriptions/{subscription}", None),
     ("GET /v1/subscriptions", None),
-    ("GET /v1/accounts/acme/subscriptions/{subscription}/seats", None),
     ("POST /v1/accounts/acme/subscriptions/{subscription}/seats/sales/preview", {"quantity": 1}),
     ("POST /v1/accounts/acme/subscriptions/{subscription}/seats/sales", {"quantity": 1}),
+    ("PUT /v1/accounts/acme/users/ann", {}),
+    ("POST /v1/accounts/acme/users/bob/preview", {"seats": [_GIVEN]}),
+    ("PUT /v1/accounts/acme/users/bob", {"seats": [_GIVEN]}),
+    ("GET /v1/accounts/acme/users", None),
+    ("POST /v1/accounts/acme/subscriptions/{subscription}/seats/sales/assignments/preview", _MOVES),
+    ("POST /v1/accounts/acme/subscriptions/{subscription}/seats/sales/assignments", _MOVES),
+    ("DELETE /v1/accounts/acme/subscriptions/{subscription}/seats/sales/users/ann", None),
+    ("PUT /v1/accounts/acme/subscriptions/{subscription}/seats/sales/users/ann", {"buy": 1}),
+    ("PUT /v1/accounts/acme/quotes/q-17", {"dated": "2026-06-01"}),
+    ("DELETE /v1/accounts/acme/quotes/q-17", None),
+    ("POST /v1/accounts/acme/subscriptions/{subscription}/seats/sales/removal/preview", {"quantity": 2}),
+    ("PUT /v1/accounts/acme/subscriptions/{subscription}/seats/sales/removal", {"quantity": 2}),
+    ("GET /v1/accounts/acme/subscriptions/{subscription}/seats", None),
+    ("DELETE /v1/accounts/acme/subscriptions/{subscription}/seats/sales/removal", None),
+    ("DELETE /v1/accounts/acme/users/bob", None),
     ("GET /v1/accounts/acme/invoices", None),
     ("GET /v1/accounts/acme/invoices/{invoice}", None),
     ("POST /v1/accounts/acme/invoices/{invoice}/refunds", {"amount": _USD_100, "reason": "requested_by_customer"}),
@@ -246,10 +262,10 @@ def _examples() -> dict[str, tuple[Any, Any]]:
             cloud.advance(datetime(2026, 2, 7, 20, 30, tzinfo=UTC))
         if line.endswith("/events"):
             _decline_and_park(cloud, names)
-        sent = json.dumps(body) if body is not None else None
+        sent = json.dumps(body).replace("{subscription}", names.get("subscription", "")) if body is not None else None
         reply = cloud.request(Call(method, path, sent, {"Idempotency-Key": f"example-{number}"}, claims))
         assert reply.status < 300, f"{line}: {reply.body}"
-        found[_route(cloud, method, path)] = (body, reply.json)
+        found[_route(cloud, method, path)] = (json.loads(sent) if sent else body, reply.json)
         if line == f"POST {_IMPORTS}":
             names["file"] = reply.json["id"]
             cloud.files.put(reply.json["upload"], b"contact,marketing\njim.poe,true\njane.doe,perhaps\n")

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from shared.domain.errors import Conflict
 from shared.domain.money import digits_of
 from shared.domain.periods import known_zone
+from shared.domain.subscription import LeavesFirst
 
 
 class AfterRetries(StrEnum):
@@ -53,6 +54,7 @@ class SellerEntity:
     billing_mailbox: str = ""  # R11: whom a customer asks about a bill
     retry_days: tuple[int, ...] = (3, 5, 7)
     after_retries: AfterRetries = AfterRetries.LEAVE_UNPAID
+    seats_leave_first: LeavesFirst = LeavesFirst.NEWEST  # D4
     contacts_update: UpdatePolicy = UpdatePolicy.MONTHLY
     tier_notice_days: int = 5
     version: int = 0

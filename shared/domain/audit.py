@@ -42,6 +42,9 @@ def of_account(things: Iterable[Timed], now: datetime) -> Iterator[Difference]:
         if _forgotten(thing):
             yield _difference(Differs.NO_TIMER, thing, f"{thing.id} is open and waits for nothing", now)
         if isinstance(thing, Subscription):
+            if thing.parked:
+                what = f"{thing.id} is not billed before somebody has looked at it"
+                yield _difference(Differs.PARKED, thing, what, now)
             yield from _unpaid(thing, bills, now)
             yield from _periods(thing, bills, now)
 

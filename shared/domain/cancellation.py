@@ -58,7 +58,8 @@ def at_once(
         "currency": subscription.currency,
     }
     drawn = invoice.draw(ended, None, owed, on, now, last=True)
-    changes = Changes(events=(Event(subscription.account_id, "subscription.canceled", data),))
+    told = Event(subscription.account_id, "subscription.canceled", data)
+    changes = Changes(delete=book.removals, events=(told,))
     changes += collection.issue(drawn, book.pending, now)
     until = rest[0].period.end if rest and rest[0].period else None
     left = [bill for bill in invoices if not bill.giving_up or bill.status is InvoiceStatus.PROCESSING]
@@ -81,7 +82,7 @@ def unpaid(book: Book, bill: Invoice, on: date) -> Changes:
         return Changes(put=(subscription,))
     data = {"subscription": subscription.id, "on": str(on), "invoice": bill.id}
     event = Event(subscription.account_id, "subscription.canceled", data)
-    return Changes(put=(canceled(subscription, on),), delete=book.pending, events=(event,))
+    return Changes(put=(canceled(subscription, on),), delete=(*book.pending, *book.removals), events=(event,))
 
 
 def _rest_of_the_commitment(subscription: Subscription, on: date) -> tuple[PendingInvoiceItem, ...]:

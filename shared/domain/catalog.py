@@ -32,19 +32,22 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Something that is sold in editions, such as a hub."""
+    """Something that is sold in editions, such as a hub. A ``legacy`` one is changed by the seller's staff (R35)."""
 
     id: str
     name: str
     editions: tuple[str, ...] = ()
+    legacy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SeatType:
-    """A kind of seat a user can be given (R38)."""
+    """A kind of seat a user can be given (R38, F5): ``free`` costs nothing, of ``unlimited`` there is no end."""
 
     id: str
     name: str
+    free: bool = False
+    unlimited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Price:
     ``amount`` is a decimal string; without a ``currency`` it is sold in the
     currency of the account that buys. ``interval`` ``None`` is paid once.
     ``term`` limits a price to one commitment; ``legacy`` to those who have it.
+    ``minimum`` is the fewest seats that are sold, and that can be kept (F2).
     ``sends_per_contact`` e-mails a month are allowed for each contact that a
     tier holds (F20).
     """
@@ -82,6 +86,7 @@ class Price:
     tiers: tuple[Tier, ...] = ()
     step: Tier | None = None
     legacy: bool = False
+    minimum: int = 0
 
     def money(self, text: str, currency: str) -> Money:
         """An amount of this price in the currency of the buyer."""
@@ -167,7 +172,7 @@ class Catalog:
             if price.edition in (None, edition) and price.term in (None, term)
         ]
         if not successors:
-            sentence = f"No more {self.seat_type_name(seat_type)} seats are sold here. Please ask your seller."
+            sentence = f"No more {self.seat_type(seat_type).name} seats are sold here. Please ask your seller."
             raise Conflict(sentence, code="not_sold")
         return min(successors, key=lambda price: (price.edition is None, price.term is None, price.id))
 
@@ -181,18 +186,25 @@ class Catalog:
         ]
         return min(beside, key=lambda price: (price.edition is None, price.term is None, price.id), default=None)
 
-    def seat_type_name(self, seat_type: str) -> str:
-        """What people call a seat type."""
-        return next((known.name for known in self.seat_types if known.id == seat_type), seat_type)
+    def seat_type(self, seat_type: str) -> SeatType:
+        """A seat type; one that is not sold any more goes by its id."""
+        return next((known for known in self.seat_types if known.id == seat_type), SeatType(seat_type, seat_type))
+
+    def is_legacy(self, product: str) -> bool:
+        """Whether a product is left to those who have it."""
+        return any(known.legacy for known in self.products if known.id == product)
 
 
 def check(catalog: Catalog) -> None:
     """Refuse a catalogue that could not be sold from; the error's ``path`` says where it is wrong."""
     products = {product.id: product for product in catalog.products}
-    seat_types = {seat_type.id for seat_type in catalog.seat_types}
+    seat_types = {seat_type.id: seat_type for seat_type in catalog.seat_types}
     for kind, ids in (("products", products), ("seat_types", seat_types)):
         for id_ in ids:
             _demand(_ID.fullmatch(id_), (kind, id_), f"{id_[:80]!r} is not an id: use a-z, 0-9, '.', '_' and '-'.")
+    for known in catalog.seat_types:
+        sentence = f"Seat type {known.id!r}: what there is no end of is free."
+        _demand(known.free or not known.unlimited, ("seat_types", known.id, "unlimited"), sentence)
     _demand(len(catalog.prices) <= MOST_PRICES, ("prices",), f"A catalogue holds at most {MOST_PRICES} prices.")
     for price in catalog.prices:
         _check_price(price, products, seat_types)
@@ -203,7 +215,7 @@ def terms_of(price: Price) -> Price:
     return replace(price, name="", legacy=False)
 
 
-def _check_price(price: Price, products: dict[str, Product], seat_types: set[str]) -> None:
+def _check_price(price: Price, products: dict[str, Product], seat_types: dict[str, SeatType]) -> None:
     def demand(fine: object, name: str, sentence: str) -> None:
         _demand(
             fine,
@@ -220,8 +232,9 @@ def _check_price(price: Price, products: dict[str, Product], seat_types: set[str
         f"there is no edition {price.edition!r}.",
     )
     demand(price.seat_type is None or price.seat_type in seat_types, "seat_type", "there is no such seat type.")
-    demand(price.kind is not Kind.SEAT or price.seat_type, "seat_type", "a seat needs a seat_type.")
-    demand(price.kind is not Kind.SEAT or price.interval, "interval", "a seat is paid per interval.")
+    if price.kind is Kind.SEAT:
+        _check_seat(price, seat_types, demand)
+    demand(price.kind is Kind.SEAT or not price.minimum, "minimum", "only seats have a minimum.")
     demand(not price.included_seats or price.seat_type, "seat_type", "included seats need a seat_type.")
     demand(price.included_seats >= 0, "included_seats", "there cannot be less than 0 seats.")
     demand(price.included_contacts >= 0, "included_contacts", "there cannot be less than 0 contacts.")
@@ -233,6 +246,15 @@ def _check_price(price: Price, products: dict[str, Product], seat_types: set[str
 
 class _Demand(Protocol):
     def __call__(self, fine: object, name: str, sentence: str) -> None: ...
+
+
+def _check_seat(price: Price, seat_types: dict[str, SeatType], demand: _Demand) -> None:
+    demand(price.seat_type, "seat_type", "a seat needs a seat_type.")
+    demand(price.interval, "interval", "a seat is paid per interval.")
+    demand(price.minimum >= 0, "minimum", "there cannot be less than 0 seats.")
+    of = seat_types[price.seat_type or ""]
+    demand(not of.unlimited, "seat_type", "what there is no end of is not sold.")
+    demand(not of.free or not price.amount.strip("0."), "amount", "a seat of this type costs nothing.")
 
 
 def _check_amounts(price: Price, demand: _Demand) -> None:

@@ -70,6 +70,7 @@ class Checkout:
     failures: int = 0
     retry_at: datetime | None = None
     error: str | None = None
+    replaces: str | None = None  # the free subscription whose place it takes (R37)
     version: int = 0
 
     @property
@@ -302,6 +303,8 @@ def _subscription(
         most = 1 if item.kind in (Kind.PLAN, Kind.CONTACTS) else MOST_UNITS
         if item.quantity > most:
             raise Invalid(f"Of {item.name} a subscription holds at most {most:,}.", code="invalid_quantity")
+        if item.quantity < item.minimum:
+            raise Invalid(f"Of {item.name} at least {item.minimum} are sold.", code="below_minimum")
     if len(subscription.items) > MOST_ITEMS:
         raise Invalid(f"A subscription holds at most {MOST_ITEMS} different prices.", code="too_many_items")
     return subscription

@@ -28,6 +28,7 @@ class Differs(StrEnum):
     NO_PAYMENT = "paid_without_payment"  # paid here, not at Stripe
     NO_TIMER = "no_timer"  # open, and nothing would ever bring it up again
     OVERDUE = "overdue"  # its time came days ago, and nobody did it
+    PARKED = "parked"  # would have been billed beyond its terms, and nobody has looked at it
     UNPAID_COUNT = "unpaid_count"  # a subscription counts other unpaid invoices than there are
     PERIODS = "periods"  # a period billed twice, or not at all
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from shared.domain import collection, invoice, setback, tiers
+from shared.domain import collection, invoice, removal, setback, tiers
 from shared.domain.changes import Changes, Event
 from shared.domain.errors import Conflict
 from shared.domain.invoice import CARRIED, Drawn, Invoice
 from shared.domain.money import total
 from shared.domain.periods import local_day, nth_period
+from shared.domain.processor import too_large
 from shared.domain.subscription import Book, Status, Subscription
 
 MOST_PERIODS_BEHIND = 36
@@ -84,23 +85,25 @@ def _bill(book: Book, on: date, now: datetime) -> Changes:
         retry_at=None,
         error=None,
     )
+    due = tuple(each for each in book.removals if each.effective_on <= on)
+    moved = removal.applied(moved, due)
     moved, lowered = tiers.reduced(moved, on)
     data: dict[str, Any] = {"subscription": subscription.id, "period": str(period), "term": str(moved.current_term)}
     name = "subscription.started" if started else "subscription.renewed"
     if not started and moved.current_term != subscription.current_term:
         data["term_renewed"] = True
-    event = Event(subscription.account_id, name, data)
+    events = (Event(subscription.account_id, name, data), *(removal.removed(moved, each) for each in due))
     drawn = invoice.draw(moved, period, book.pending, on, now)
     if why := _beyond_its_terms(subscription, drawn, on):
         return _park(subscription, why)
-    return Changes(events=(event, *lowered)) + collection.issue(drawn, book.pending, now)
+    return Changes(delete=due, events=(*events, *lowered)) + collection.issue(drawn, book.pending, now)
 
 
 def _bill_between(book: Book, on: date, now: datetime) -> Changes:
     """What is to be invoiced on a day within a period: a tier's upgrade, on the day after it (R54)."""
     subscription = book.subscription
     dated = tuple(item for item in book.pending if item.invoice_on and item.invoice_on <= on)
-    moved = replace(subscription, extra_invoice_on=None, failures=0, retry_at=None, error=None)
+    moved = replace(subscription, extra_invoice_on=None, released=False, failures=0, retry_at=None, error=None)
     drawn = invoice.draw(moved, None, dated, on, now)
     if why := _beyond_its_fee(subscription, drawn):
         return _park(subscription, why)
@@ -110,7 +113,8 @@ def _bill_between(book: Book, on: date, now: datetime) -> Changes:
 def _beyond_its_terms(subscription: Subscription, drawn: Drawn, on: date) -> str | None:
     """The bounds that no invoice of a sound subscription passes: one a period, and at most so many times its fee.
 
-    They do not ask how the amount came to be, so that a mistake in that cannot reach a customer.
+    They do not ask how the amount came to be, so that a mistake in that cannot
+    reach a customer. What Stripe would refuse is not even drawn once released.
     """
     if not subscription.released and subscription.invoiced_on and on <= subscription.invoiced_on:
         return f"the period from {on} would be billed after that from {subscription.invoiced_on}"
@@ -118,6 +122,8 @@ def _beyond_its_terms(subscription: Subscription, drawn: Drawn, on: date) -> str
 
 
 def _beyond_its_fee(subscription: Subscription, drawn: Drawn) -> str | None:
+    if drawn.invoice and too_large(drawn.invoice.total):
+        return f"{drawn.invoice.total} at once is more than can be charged"
     if subscription.released:
         return None
     lines = drawn.invoice.lines if drawn.invoice else ()
@@ -145,4 +151,6 @@ def _expire(book: Book, on: date, now: datetime) -> Changes:
     ended = replace(book.subscription, status=Status.EXPIRED, failures=0, retry_at=None, error=None)
     event = Event(ended.account_id, "subscription.expired", {"subscription": ended.id, "on": str(on)})
     drawn = invoice.draw(ended, None, book.pending, on, now, last=True)
-    return Changes(events=(event,)) + collection.issue(drawn, book.pending, now)
+    if why := _beyond_its_terms(book.subscription, drawn, on):
+        return _park(book.subscription, why)
+    return Changes(delete=book.removals, events=(event,)) + collection.issue(drawn, book.pending, now)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
+from typing import NamedTuple
 
 from shared.domain import collection, invoice
 from shared.domain.catalog import Catalog, Kind, Price
 from shared.domain.changes import Changes, Event
 from shared.domain.errors import Conflict, Invalid, NotFound
+from shared.domain.invoice import Invoice
 from shared.domain.money import Money
 from shared.domain.periods import Period
 from shared.domain.processor import too_large
@@ -24,38 +26,91 @@ from shared.domain.subscription import (
     item_of,
 )
 
+RUNNING = (Status.ACTIVE, Status.PAST_DUE, Status.TRIALING)
 
-@dataclass(frozen=True, slots=True)
-class Seats:
+
+class Seats(NamedTuple):
     """The seats of one type on a subscription: those that come with it and those bought beside (R15, R16)."""
 
     type: str
     included: int
     additional: int
+    assigned: int = 0
+    unlimited: bool = False
 
     @property
     def total(self) -> int:
         """How many users can be given one."""
         return self.included + self.additional
 
+    @property
+    def available(self) -> int:
+        """How many of them nobody sits on."""
+        return self.total - self.assigned
 
-@dataclass(frozen=True, slots=True)
-class Purchase:
+
+class Purchase(NamedTuple):
     """What buying seats comes to: shown before, and done after, in the same words."""
 
     seats: Seats
+    quantity: int
     unit: Money  # of the seats bought, per interval
     charge: Money  # what the next invoice will hold for the rest of this period
     period: Period  # what that pays for
     whole: Period  # the period it is a share of
+    cost: Money  # of the subscription from then on, per interval
     invoice_on: date
-    changes: Changes
+    changes: Changes = Changes()
+
+    def event(self, subscription: Subscription) -> Event:
+        """That they were bought."""
+        data = {
+            "subscription": subscription.id,
+            "seat_type": self.seats.type,
+            "quantity": self.quantity,
+            "total": self.seats.total,
+            "amount": self.charge.decimal,
+            "currency": self.charge.currency,
+            "period": str(self.period),
+        }
+        return Event(subscription.account_id, "seats.added", data)
 
 
-def count(subscription: Subscription) -> tuple[Seats, ...]:
-    """The seats of a subscription by type, in the order of its items."""
+def count(subscription: Subscription, catalog: Catalog | None = None) -> tuple[Seats, ...]:
+    """The seats of a subscription by type, in the order of its items; then those of which there is no end."""
     types = dict.fromkeys(item.seat_type for item in subscription.items if item.seat_type)
-    return tuple(_of_type(subscription, seat_type) for seat_type in types)
+    unlimited = [known.id for known in catalog.seat_types if known.unlimited] if catalog else []
+    types |= dict.fromkeys((*unlimited, *dict(subscription.assigned)))
+    return tuple(of_type(subscription, each, unlimited=each in unlimited) for each in types)
+
+
+def of_type(subscription: Subscription, seat_type: str, *, unlimited: bool = False) -> Seats:
+    """The seats of one type."""
+    items = [item for item in subscription.items if item.seat_type == seat_type]
+    included = sum(item.included_seats * item.quantity for item in items)
+    return Seats(
+        type=seat_type,
+        included=included,
+        additional=sum(lot.quantity for lot in lots(subscription, seat_type)),
+        assigned=subscription.assigned_of(seat_type),
+        unlimited=unlimited,
+    )
+
+
+def lots(subscription: Subscription, seat_type: str) -> tuple[SubscriptionItem, ...]:
+    """The additional seats by the price they were bought at, the oldest first (R98)."""
+    return tuple(item for item in subscription.items if item.kind is Kind.SEAT and item.seat_type == seat_type)
+
+
+def legacy_discount(lot: SubscriptionItem, subscription: Subscription, catalog: Catalog) -> Money | None:
+    """What a seat costs less than one costs today, because it was bought before (R98); nothing where none is sold."""
+    if lot.kind is not Kind.SEAT or lot.seat_type is None:
+        return None
+    try:
+        today = _price_like(lot, lot.seat_type, subscription, catalog).unit(subscription.currency)
+    except Conflict:
+        return None
+    return today - lot.unit if today > lot.unit else None
 
 
 def add(book: Book, seat_type: str, quantity: int, catalog: Catalog, on: date, now: datetime) -> Purchase:
@@ -66,48 +121,78 @@ def add(book: Book, seat_type: str, quantity: int, catalog: Catalog, on: date, n
     with the next invoice, next to the full price of all seats. Seats bought on
     the 7th of a cycle that bills on the 25th therefore cost 7th to 25th (R13).
     The price is the one at which seats are sold today (R39). Seats bought one
-    by one on a day cost what they cost together (D14).
+    by one on a day cost what they cost together (D14). A removal that waits
+    for the next term still waits (D2).
     """
+    after, purchase = bought(book, seat_type, quantity, catalog, on)
+    changes = settle(book, after, on, now) + Changes(events=(purchase.event(book.subscription),))
+    return dated(purchase, changes)
+
+
+def bought(book: Book, seat_type: str, quantity: int, catalog: Catalog, on: date) -> tuple[Book, Purchase]:
+    """The book with more seats, and what they come to if nothing else is decided with them."""
     subscription = book.subscription
     if quantity < 1:
         raise Invalid("The number of seats to add must be at least 1.", code="invalid_quantity")
-    if subscription.status not in (Status.ACTIVE, Status.PAST_DUE, Status.TRIALING):
+    if subscription.status not in RUNNING:
         sentence = f"Seats cannot be bought while the subscription is {subscription.status.value}."
         raise Conflict(sentence, code="subscription_not_active")
-    on = max(on, subscription.period.start)  # asked for just before midnight, decided after the renewal
-    if on not in subscription.period:  # its renewal is far behind, or fails
-        sentence = "This subscription is being brought up to date. Please try again in a minute."
-        raise Conflict(sentence, code="catching_up")
+    on = _in_period(subscription, on)
     price = _current_price(subscription, seat_type, catalog)
     item = item_of(price, quantity, subscription.currency)
     before = _pending(book, item, on)
     after = replace(before, quantity=before.quantity + quantity)
     grown = subscription.with_item(item)
     _check_limits(grown, item)
-    seats = _of_type(grown, seat_type)
-    charge = after.amount - before.amount
-    data = {
-        "subscription": subscription.id,
-        "seat_type": seat_type,
-        "quantity": quantity,
-        "total": seats.total,
-        "amount": charge.decimal,
-        "currency": charge.currency,
-        "period": str(after.period),
-    }
-    event = Event(subscription.account_id, "seats.added", data)
-    changes = _change(book, grown, after, on, now) + Changes(events=(event,))
-    period = subscription.period
-    invoice_on = on if changes.delete else subscription.next_invoice_on
-    return Purchase(seats, item.unit, charge, period.from_day(on), period, invoice_on, changes)
+    purchase = Purchase(
+        seats=of_type(grown, seat_type),
+        quantity=quantity,
+        unit=item.unit,
+        charge=after.amount - before.amount,
+        period=subscription.period.from_day(on),
+        whole=subscription.period,
+        cost=grown.fee,
+        invoice_on=subscription.next_invoice_on,
+    )
+    waiting = [each for each in (*book.pending, *book.removals) if each != before]
+    return Book.of(grown, (*waiting, after)), purchase
 
 
-def _change(book: Book, grown: Subscription, item: PendingInvoiceItem, on: date, now: datetime) -> Changes:
-    """The purchase waits for the next invoice; when too many wait already, one is drawn of them now."""
-    waiting = book.after(Changes(put=(item,))).pending
-    if len(waiting) <= MOST_PENDING:
-        return Changes(put=(grown, item))
-    return collection.issue(invoice.draw(grown, None, waiting, on, now), book.pending, now)
+def settle(before: Book, after: Book, on: date, now: datetime) -> Changes:
+    """What makes one book of the other: what was bought waits for the next invoice.
+
+    When too much waits already, one is drawn of all of it now.
+    """
+    gone = tuple(each for each in before.removals if each not in after.removals)
+    if len(after.pending) > MOST_PENDING:
+        drawn = invoice.draw(after.subscription, None, after.pending, _in_period(after.subscription, on), now)
+        return collection.issue(drawn, before.pending, now) + Changes(delete=gone)
+    if after == before:
+        return Changes()
+    new = (each for each in (*after.pending, *after.removals) if each not in (*before.pending, *before.removals))
+    return Changes(put=(after.subscription, *new), delete=gone)
+
+
+def dated(purchase: Purchase, changes: Changes) -> Purchase:
+    """The purchase with all that is decided: where an invoice is drawn of it now, it does not wait for the next."""
+    drawn = [entity.date for entity in changes.put if isinstance(entity, Invoice)]
+    return purchase._replace(invoice_on=min((*drawn, purchase.invoice_on)), changes=changes)
+
+
+def check_running(subscription: Subscription) -> None:
+    """Refuse what only a running subscription has seats for."""
+    if subscription.status not in RUNNING:
+        sentence = f"Seats cannot be given or removed while the subscription is {subscription.status.value}."
+        raise Conflict(sentence, code="subscription_not_active")
+
+
+def _in_period(subscription: Subscription, on: date) -> date:
+    """The day as the period that runs has it."""
+    on = max(on, subscription.period.start)  # asked for just before midnight, decided after the renewal
+    if on not in subscription.period:  # its renewal is far behind, or fails
+        sentence = "This subscription is being brought up to date. Please try again in a minute."
+        raise Conflict(sentence, code="catching_up")
+    return on
 
 
 def _pending(book: Book, item: SubscriptionItem, on: date) -> PendingInvoiceItem:
@@ -131,26 +216,31 @@ def _pending(book: Book, item: SubscriptionItem, on: date) -> PendingInvoiceItem
 
 
 def _current_price(subscription: Subscription, seat_type: str, catalog: Catalog) -> Price:
-    """What a further seat costs today: like the seats there are, or else those that come with the plan."""
-    for item in reversed(subscription.items):
-        if item.seat_type == seat_type:
-            return catalog.seat_price(
-                item.price,
-                item.product,
-                item.edition,
-                seat_type,
-                subscription.interval,
-                subscription.term,
-                subscription.currency,
-            )
-    raise NotFound(f"This subscription has no seats of type {seat_type[:80]!r}.", code="unknown_seat_type")
+    """What a further seat costs today: like the seats there are, or else those that come with the plan.
+
+    Free seats are sold beside any item of their product.
+    """
+    kind = catalog.seat_type(seat_type)
+    if kind.unlimited:
+        raise Conflict(f"There is no end of {kind.name} seats: none need be bought.", code="seats_unlimited")
+    sellers = {price.product for price in catalog.prices if price.seat_type == seat_type} if kind.free else ()
+    like = [item for item in subscription.items if item.seat_type == seat_type]
+    like = like or [item for item in subscription.items if item.product in sellers]
+    if not like:
+        raise NotFound(f"This subscription has no seats of type {seat_type[:80]!r}.", code="unknown_seat_type")
+    return _price_like(like[-1], seat_type, subscription, catalog)
 
 
-def _of_type(subscription: Subscription, seat_type: str) -> Seats:
-    items = [item for item in subscription.items if item.seat_type == seat_type]
-    included = sum(item.included_seats * item.quantity for item in items)
-    additional = sum(item.quantity for item in items if item.kind is Kind.SEAT)
-    return Seats(seat_type, included, additional)
+def _price_like(item: SubscriptionItem, seat_type: str, subscription: Subscription, catalog: Catalog) -> Price:
+    return catalog.seat_price(
+        item.price,
+        item.product,
+        item.edition,
+        seat_type,
+        subscription.interval,
+        subscription.term,
+        subscription.currency,
+    )
 
 
 def _check_limits(grown: Subscription, item: SubscriptionItem) -> None:

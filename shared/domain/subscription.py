@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -46,6 +47,7 @@ class SubscriptionItem:
     seat_type: str | None = None
     included_seats: int = 0
     contacts: int = 0  # how many the tier holds, or a plan includes
+    minimum: int = 0  # the fewest seats that can be kept
     sends_per_contact: int = 0  # how many e-mails a month it allows for each of those (F20)
 
     @property
@@ -77,6 +79,8 @@ class Subscription:
     ``seq`` numbers its invoices. ``unpaid`` counts the invoices that failed and
     are still owed. ``retry_at`` replaces the due instant after failures.
     ``extra_invoice_on`` is the day of an invoice between two boundaries.
+    ``assigned`` counts the users who sit on its seats, by seat type; who they
+    are stands on the users, and both are written together.
     """
 
     account_id: str
@@ -104,6 +108,7 @@ class Subscription:
     invoiced_on: date | None = None  # the day of the last period that was billed
     parked: bool = False  # it would be billed beyond its terms: not before somebody has looked at it
     released: bool = False  # somebody has: its next invoice is not held to the bounds
+    assigned: tuple[tuple[str, int], ...] = ()
     extra_invoice_on: date | None = None
     tier_reduction: TierReduction | None = None
     version: int = 0
@@ -174,6 +179,15 @@ class Subscription:
         """What a whole period costs."""
         return total((item.fee for item in self.items), self.currency)
 
+    def assigned_of(self, seat_type: str) -> int:
+        """How many users sit on its seats of a type."""
+        return dict(self.assigned).get(seat_type, 0)
+
+    def with_assigned(self, seat_type: str, count: int) -> Subscription:
+        """This subscription with so many users on its seats of a type."""
+        counts = {**dict(self.assigned), seat_type: count}
+        return replace(self, assigned=tuple((each, counts[each]) for each in sorted(counts) if counts[each]))
+
     def with_item(self, item: SubscriptionItem) -> Subscription:
         """This subscription with more units at the price of ``item``."""
         for i, mine in enumerate(self.items):
@@ -218,30 +232,61 @@ class PendingInvoiceItem:
         return share - self.less.times(self.quantity).share(self.factor) if self.less else share
 
 
+class LeavesFirst(StrEnum):
+    """Which seats leave first where they were bought at several prices: a policy of the seller entity (D4)."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRemoval:
+    """So many seats fewer from the next commitment term on (R28, R29, D1): a difference, not a result.
+
+    Seats that are bought meanwhile stay bought (D2).
+    """
+
+    account_id: str
+    subscription_id: str
+    seat_type: str
+    quantity: int
+    effective_on: date
+    leaves_first: LeavesFirst = LeavesFirst.NEWEST
+
+
 class Book(NamedTuple):
-    """A subscription and everything that waits for its next invoice."""
+    """A subscription and everything that waits for its next invoice, or for its next term."""
 
     subscription: Subscription
     pending: tuple[PendingInvoiceItem, ...] = ()
+    removals: tuple[PendingRemoval, ...] = ()
 
     def after(self, changes: Changes) -> Book:
         """What the store would answer if ``changes`` had been committed; for previews and late runs."""
-        key = _pending_key
-        pending = {key(item): item for item in self.pending}
+        waiting: dict[Any, Any] = {_key(each): each for each in (*self.pending, *self.removals)}
         for gone in changes.delete:
-            if isinstance(gone, PendingInvoiceItem):
-                pending.pop(key(gone), None)
+            if isinstance(gone, (PendingInvoiceItem, PendingRemoval)):
+                waiting.pop(_key(gone), None)
         subscription = self.subscription
         for entity in changes.put:
-            if isinstance(entity, PendingInvoiceItem):
-                pending[key(entity)] = entity
+            if isinstance(entity, (PendingInvoiceItem, PendingRemoval)):
+                waiting[_key(entity)] = entity
             elif isinstance(entity, Subscription):
                 subscription = replace(entity, version=entity.version + 1)
-        return Book(subscription, tuple(sorted(pending.values(), key=key)))
+        return Book.of(subscription, waiting.values())
+
+    @classmethod
+    def of(cls, subscription: Subscription, waiting: Iterable[Any]) -> Book:
+        """A subscription with what waits for it, in the order in which it lies in the table."""
+        found = sorted(waiting, key=_key)
+        items = tuple(each for each in found if isinstance(each, PendingInvoiceItem))
+        return cls(subscription, items, tuple(each for each in found if isinstance(each, PendingRemoval)))
 
 
-def _pending_key(item: PendingInvoiceItem) -> Any:
-    return (item.price, str(item.day))
+def _key(waiting: Any) -> tuple[str, str]:
+    if isinstance(waiting, PendingRemoval):
+        return (waiting.seat_type, "")
+    return (waiting.price, str(waiting.day))
 
 
 def item_of(price: Price, quantity: int, currency: str) -> SubscriptionItem:
@@ -261,5 +306,6 @@ def item_of(price: Price, quantity: int, currency: str) -> SubscriptionItem:
         seat_type=price.seat_type,
         included_seats=price.included_seats,
         contacts=contacts,
+        minimum=price.minimum,
         sends_per_contact=price.sends_per_contact,
     )

@@ -35,6 +35,7 @@ class Seller(TypedDict):
     billing_mailbox: str | None
     retry_days: list[int]
     after_retries: str
+    seats_leave_first: str
     contacts_update: str
     tier_notice_days: int
 
@@ -64,6 +65,7 @@ class Limits(TypedDict, total=False):
     """How much of something a subscription allows."""
 
     seats: int
+    assigned: int
     contacts: int
     sends: int
 
@@ -91,12 +93,15 @@ class CatalogProduct(TypedDict):
 
     name: str
     editions: list[str]
+    legacy: bool
 
 
 class CatalogSeatType(TypedDict):
     """A seat type that is sold."""
 
     name: str
+    free: bool
+    unlimited: bool
 
 
 class CatalogPrice(TypedDict):
@@ -116,6 +121,7 @@ class CatalogPrice(TypedDict):
     sends_per_contact: int
     tiers: Any
     legacy: bool
+    minimum: int
 
 
 class Catalog(TypedDict):
@@ -145,6 +151,14 @@ class Commitment(Period):
     term: str
 
 
+class Discount(TypedDict):
+    """What seats cost less than they cost today, because they were bought before (R98): per seat and in all."""
+
+    list_price: Money
+    per_unit: Money
+    total: Money
+
+
 class SubscriptionItem(TypedDict):
     """So many units at the price they were bought at."""
 
@@ -156,6 +170,12 @@ class SubscriptionItem(TypedDict):
     cost: Money
 
 
+class DiscountedItem(SubscriptionItem):
+    """The same with what it costs less than it would today."""
+
+    discount: Discount | None
+
+
 class PendingItem(TypedDict):
     """Owed already, on the next invoice."""
 
@@ -163,6 +183,14 @@ class PendingItem(TypedDict):
     quantity: int
     amount: Money
     period: Period | None
+
+
+class WaitingRemoval(TypedDict):
+    """Seats that will be gone on the day on which the next commitment term begins."""
+
+    seat_type: str
+    quantity: int
+    effective_on: str
 
 
 class Subscription(ListedSubscription):
@@ -178,24 +206,82 @@ class Subscription(ListedSubscription):
     payment_methods: list[str]
     update_page: str | None
     cost: Money
-    items: list[SubscriptionItem]
+    discounts: Money
+    items: list[DiscountedItem]
     pending: list[PendingItem]
+    removals: list[WaitingRemoval]
 
 
 class Seats(TypedDict):
-    """The seats of one type: those that come with the subscription and those bought beside."""
+    """The seats of one type: those that come with the subscription, those bought beside, and how many are taken.
+
+    ``total`` and ``available`` are null where there is no end of them.
+    """
 
     seat_type: str
     included: int
     additional: int
-    total: int
+    total: int | None
+    assigned: int
+    available: int | None
+
+
+class LeavingLot(TypedDict):
+    """Seats that were bought at one price."""
+
+    price: str
+    quantity: int
+    unit_price: Money
+
+
+class Lot(LeavingLot):
+    """The same with their name, and what they cost less than seats cost today (R98)."""
+
+    name: str
+    discount: Discount | None
+
+
+class PendingRemoval(TypedDict):
+    """Seats that will be gone on the day on which the next commitment term begins."""
+
+    quantity: int
+    effective_on: str
+    leaving: list[LeavingLot]
+    cost_from_then: Money
+
+
+class SeatUser(TypedDict):
+    """Who sits on a seat."""
+
+    user: str
+    active: bool
+
+
+class SeatWarning(TypedDict):
+    """Seats that bring nothing, and what can be done about them."""
+
+    code: str
+    detail: str
+    quantity: int
+    users: list[str]
+
+
+class SeatsOfType(Seats):
+    """All there is to know of the seats of one type."""
+
+    name: str
+    minimum: int
+    lots: list[Lot]
+    pending_removal: PendingRemoval | None
+    users: list[SeatUser]
+    warnings: list[SeatWarning]
 
 
 class SeatList(TypedDict):
     """All seats of a subscription."""
 
     subscription: str
-    seats: list[Seats]
+    seats: list[SeatsOfType]
 
 
 class Charge(Money):
@@ -207,13 +293,78 @@ class Charge(Money):
     invoice_on: str
 
 
-class Purchase(Seats):
-    """What buying seats comes to: the same before and after."""
+class Bought(TypedDict):
+    """Seats that are bought: at which price, for what now, and what the subscription costs from then on."""
 
-    subscription: str
+    quantity: int
     unit_price: Money
     charge: Charge
     cost_from_then: Money
+
+
+class Purchase(Seats, Bought):
+    """What buying seats comes to: the same before and after."""
+
+    subscription: str
+    notice: str | None
+
+
+class Seating(Seats):
+    """What moving users comes to: the same before and after. ``action`` is what the button says: save or checkout."""
+
+    subscription: str
+    action: str
+    joined: list[str]
+    left: list[str]
+    purchase: Bought | None
+    removal_canceled: int | None
+
+
+class UpdateBox(TypedDict):
+    """How many seats there are, and what the subscription costs."""
+
+    seats: int
+    cost: Money
+
+
+class Removal(PendingRemoval):
+    """What removing seats comes to: the subscription now and after the update (R30)."""
+
+    subscription: str
+    seat_type: str
+    scheduled: bool
+    current: UpdateBox
+    after_update: UpdateBox
+
+
+class UserSeat(TypedDict):
+    """A seat that a user sits on."""
+
+    seat_type: str
+    subscription: str
+
+
+class User(TypedDict):
+    """Someone who works in an account."""
+
+    id: str
+    active: bool
+    super_admin: bool
+    seats: list[UserSeat]
+
+
+class ChangedUser(User):
+    """A user with what was given in the same step. ``action`` is what the button says: send or checkout (R19)."""
+
+    action: str
+    given: list[Seating]
+
+
+class Quote(TypedDict):
+    """A quote that is open, and the day from which it is to hold."""
+
+    id: str
+    dated: str
 
 
 class Line(TypedDict):
@@ -300,12 +451,13 @@ class StartingSubscription(TypedDict):
 
 
 class Offer(TypedDict):
-    """A checkout before it is opened."""
+    """A checkout before it is opened; ``loses_access`` names the users whose free seats it takes (R37)."""
 
     status: str
     due_now: Money
     subscriptions: list[StartingSubscription]
     invoice: Invoice | None
+    loses_access: list[str]
 
 
 class Paying(TypedDict):

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Generic, NamedTuple, TypeVar, get_type_hints
+from typing import Any, Generic, NamedTuple, TypeVar, cast, get_type_hints
 
 import msgspec
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -23,6 +23,7 @@ from shared.edge import clock
 from shared.edge.permissions import PERMISSIONS, STAFF, UNSIGNED, allowed
 from shared.edge.telemetry import logger, metrics, record
 from shared.store import queries, table
+from shared.store.records import Answer
 
 T = TypeVar("T")
 LARGEST_BODY = 64 * 1024
@@ -180,20 +181,20 @@ class Api(APIGatewayHttpResolver):
         seed = f"{scope}/{self.key()}/{self.now.isoformat()}"
         return f"{prefix}_{hashlib.sha256(seed.encode()).hexdigest()[:16]}"
 
-    def once(self, scope: str, decide: Callable[[], Decision[T]]) -> T:
+    def once(self, scope: str, decide: Callable[[], Decision[T]], *, look_first: bool = True) -> T:
         """Decide and commit, at most once per Idempotency-Key; give the first answer again after that.
 
         A POST must bear a key. Whoever loses a race decides again on what is there then.
+        A decision of which nobody but the table hears need not ``look_first``: the commit
+        of one that was answered before fails, and then its answer is looked for.
         """
         key = self.key() if self.current_event.http_method == "POST" else self._header("idempotency-key")
         for attempt in range(ATTEMPTS):
             if attempt:
                 clock.pause(attempt - 1)
-            if key and (earlier := queries.answered(scope, key, self.now)):
-                if earlier.request != self._digest:
-                    raise Invalid("This Idempotency-Key was used for another request.", code="idempotency_key_reused")
-                first: T = earlier.answer
-                return first
+            looked = look_first or attempt > 0
+            if looked and (earlier := self._answered(scope, key)):
+                return cast("T", earlier.answer)
             try:
                 changes, answer = decide()
                 once = table.Once(scope, key, self._digest, answer) if key else None
@@ -201,9 +202,20 @@ class Api(APIGatewayHttpResolver):
                     table.commit(changes, self.now, once)
             except table.Stale:
                 continue
+            except BillingError:
+                if not looked and (earlier := self._answered(scope, key)):
+                    return cast("T", earlier.answer)
+                raise
             record(changes.events)
             return answer
         raise table.Stale("Others are changing the same things right now. Please try again.")
+
+    def _answered(self, scope: str, key: str | None) -> Answer | None:
+        """What the same request was answered before; another one with its key is refused."""
+        earlier = queries.answered(scope, key, self.now) if key else None
+        if earlier and earlier.request != self._digest:
+            raise Invalid("This Idempotency-Key was used for another request.", code="idempotency_key_reused")
+        return earlier
 
     @property
     def _digest(self) -> str:
@@ -242,7 +254,8 @@ class Api(APIGatewayHttpResolver):
         if account and STAFF not in permissions and claims.get("account") != account:
             raise Forbidden("This account is not yours.", code="foreign_account")
         if not allowed(needs, permissions):
-            raise Forbidden(f"This needs the permission {needs}.", code="permission_missing")
+            named = "the permissions" if "+" in needs else "the permission"
+            raise Forbidden(f"This needs {named} {needs}.", code="permission_missing")
 
     def _refused(self, error: BillingError) -> Response[str]:
         status = next((status for family, status in STATUS.items() if isinstance(error, family)), 500)

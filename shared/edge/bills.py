@@ -25,14 +25,15 @@ _UNDER_WAY = {
 """What is said of payments under way, by how far they are."""
 
 
-def offer(made: Offer) -> answers.Offer:
-    """A checkout before it is opened."""
+def offer(made: Offer, loses_access: tuple[str, ...] = ()) -> answers.Offer:
+    """A checkout before it is opened, and who loses their seat by it (R37)."""
     checkout_, bill = made
     return {
         "status": "preview",
         "due_now": money(made.due_now),
         "subscriptions": [_starting(each) for each in checkout_.subscriptions],
         "invoice": invoice(bill) if bill else None,
+        "loses_access": list(loses_access),
     }
 
 

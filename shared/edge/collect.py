@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared import payments
-from shared.domain import cancellation, checkout, collection, outcome, setback
+from shared.domain import cancellation, checkout, collection, outcome, setback, upgrade
 from shared.domain.account import Account, Dunning
 from shared.domain.changes import Changes
-from shared.domain.checkout import CheckoutStatus
+from shared.domain.checkout import Checkout, CheckoutStatus
 from shared.domain.collection import Step
 from shared.domain.invoice import GiveUp, Invoice, InvoiceStatus
 from shared.domain.outcome import Payment
@@ -265,7 +265,17 @@ def _completed(invoice: Invoice, payment: Payment | None) -> Changes:
     paid_with = payment.payment_method if payment else None
     if paid_with and paid_with != account.payment_method:
         method = payments.method(account.id, paid_with, clock.now())
-    return checkout.complete(opened, account, method)
+    done = checkout.complete(opened, account, method)
+    return _upgraded(opened, done) if opened.replaces else done
+
+
+def _upgraded(opened: Checkout, done: Changes) -> Changes:
+    """The checkout takes the place of a free subscription (R37)."""
+    assert opened.replaces
+    free = queries.book(opened.account_id, opened.replaces)
+    users = queries.seated_users(opened.account_id, opened.replaces)
+    on = local_day(clock.now(), free.subscription.zone)
+    return upgrade.carried_out(opened, done, free, users, queries.catalog(), on)
 
 
 def _method_of(books: list[Book]) -> str | None:
@@ -282,7 +292,8 @@ def _standing(before: Invoice, after: Invoice, book: Book) -> Changes:
     if after.status is not InvoiceStatus.UNCOLLECTIBLE or before.giving_up is not GiveUp.CANCEL:
         return changes
     [subscription] = changes.put
-    return cancellation.unpaid(Book(subscription, book.pending), after, local_day(clock.now(), subscription.zone))
+    on = local_day(clock.now(), subscription.zone)
+    return cancellation.unpaid(book._replace(subscription=subscription), after, on)
 
 
 def _retry(invoice: Invoice, now: datetime) -> Changes:

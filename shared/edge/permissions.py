@@ -1,7 +1,8 @@
 """Who may call what: every route stands here, and one that does not cannot be served.
 
-A caller needs the permission named in their token. ``billing.modify`` includes
+A caller needs the permissions named in their token. ``billing.modify`` includes
 ``billing.view``; ``seller.admin`` is the seller's own staff, on any account.
+Giving access takes two: ``users.edit`` and ``billing.modify`` (R91).
 ``contacts.edit`` is for contacts alone.
 """
 
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 VIEW = "billing.view"
 MODIFY = "billing.modify"
+EDIT = "users.edit"
+GIVE = f"{EDIT} + {MODIFY}"
 CONTACTS = "contacts.edit"
 STAFF = "seller.admin"
 
@@ -20,6 +23,12 @@ PERMISSIONS: dict[str, str] = {
     "GET /v1/accounts/{account}": VIEW,
     "PUT /v1/accounts/{account}": STAFF,
     "GET /v1/accounts/{account}/events": VIEW,
+    "PUT /v1/accounts/{account}/quotes/{quote}": STAFF,
+    "DELETE /v1/accounts/{account}/quotes/{quote}": STAFF,
+    "GET /v1/accounts/{account}/users": VIEW,
+    "PUT /v1/accounts/{account}/users/{user}": EDIT,
+    "DELETE /v1/accounts/{account}/users/{user}": EDIT,
+    "POST /v1/accounts/{account}/users/{user}/preview": EDIT,
     "POST /v1/accounts/{account}/payment-method": MODIFY,
     "POST /v1/accounts/{account}/checkout": MODIFY,
     "POST /v1/accounts/{account}/checkout/preview": MODIFY,
@@ -33,6 +42,13 @@ PERMISSIONS: dict[str, str] = {
     "GET /v1/accounts/{account}/subscriptions/{subscription}/seats": VIEW,
     "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}": MODIFY,
     "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/preview": MODIFY,
+    "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/removal/preview": MODIFY,
+    "PUT /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/removal": MODIFY,
+    "DELETE /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/removal": MODIFY,
+    "PUT /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/users/{user}": GIVE,
+    "DELETE /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/users/{user}": GIVE,
+    "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/assignments": GIVE,
+    "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/assignments/preview": GIVE,
     "GET /v1/accounts/{account}/contacts/{contact}": CONTACTS,
     "PUT /v1/accounts/{account}/contacts/{contact}": CONTACTS,
     "DELETE /v1/accounts/{account}/contacts/{contact}": CONTACTS,
@@ -63,11 +79,12 @@ UNSIGNED = frozenset({
 
 
 def allowed(needed: str, permissions: frozenset[str]) -> bool:
-    """Whether somebody with these permissions may do what needs that one."""
+    """Whether somebody with these permissions may do what needs that one, or those (``one + another``)."""
     implied = {
         VIEW: {VIEW, MODIFY, STAFF},
         MODIFY: {MODIFY, STAFF},
+        EDIT: {EDIT, STAFF},
         CONTACTS: {CONTACTS, STAFF},
         STAFF: {STAFF},
     }
-    return bool(implied[needed] & permissions)
+    return all(implied[each] & permissions for each in needed.split(" + "))

@@ -10,25 +10,19 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, ClassVar, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Meta, UnsetType, field
 
 from shared.domain.account import AfterRetries, UpdatePolicy
 from shared.domain.catalog import MOST_PRICES, Catalog, Kind, Price, Product, SeatType, Tier
 from shared.domain.periods import Interval
 from shared.domain.refund import Reason
+from shared.domain.subscription import LeavesFirst
+from shared.edge.body import Amount, Body, Count, Id, Positive, Text
 
-Text = Annotated[str, Meta(min_length=1, max_length=200)]
 Mailbox = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+(?!\s)$", max_length=254)]
-Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
-Positive = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Types = Annotated[tuple[Text, ...], Meta(min_length=1, max_length=10)]
 ContactId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?!\s)$")]
 Contacts = Annotated[tuple[ContactId, ...], Meta(max_length=1000)]
-Amount = Annotated[str, Meta(pattern=r"^-?\d{1,15}(\.\d{1,3})?$")]
-
-
-class Body(Struct, forbid_unknown_fields=True, kw_only=True):
-    """The base of all bodies."""
 
 
 class PutSeller(Body):
@@ -41,6 +35,7 @@ class PutSeller(Body):
     billing_mailbox: Mailbox | None = None
     retry_days: Annotated[tuple[Annotated[int, Meta(ge=1, le=60)], ...], Meta(max_length=10)] = (3, 5, 7)
     after_retries: AfterRetries = AfterRetries.LEAVE_UNPAID
+    seats_leave_first: LeavesFirst = LeavesFirst.NEWEST
     contacts_update: UpdatePolicy = UpdatePolicy.MONTHLY
     tier_notice_days: Annotated[int, Meta(ge=0, le=60)] = 5
 
@@ -55,17 +50,26 @@ class PutAccount(Body):
     marketing_contacts: bool = True
 
 
+class PutQuote(Body):
+    """A quote that is open, and the day from which it is to hold."""
+
+    dated: date
+
+
 class PutProduct(Body):
-    """A product and its editions."""
+    """A product and its editions; of a ``legacy`` one the seller's staff remove seats."""
 
     name: Text | None = None
     editions: Annotated[tuple[Text, ...], Meta(max_length=20)] = ()
+    legacy: bool = False
 
 
 class PutSeatType(Body):
-    """A seat type."""
+    """A seat type: ``free`` ones cost nothing, of ``unlimited`` ones there is no end."""
 
     name: Text | None = None
+    free: bool = False
+    unlimited: bool = False
 
 
 class PutTier(Body):
@@ -99,6 +103,7 @@ class PutPrice(Body):
     sends_per_contact: Count = 0
     tiers: tuple[PutTier, ...] | PutStep = ()
     legacy: bool = False
+    minimum: Count = 0
 
 
 class PutCatalog(Body):
@@ -132,18 +137,15 @@ class LineItem(Body):
 
 
 class BuyItems(Body):
-    """A checkout; ``payment_methods`` are the types that its payer may choose from (R65)."""
+    """A checkout; ``payment_methods`` are the types that its payer may choose from (R65).
+
+    ``replaces`` names the free subscription that this is the upgrade of (R37).
+    """
 
     items: Annotated[tuple[LineItem, ...], Meta(min_length=1, max_length=50)]
     payment_methods: Types = ("card",)
     expect_amount: Amount | None = None
-
-
-class BuySeats(Body):
-    """So many more seats."""
-
-    quantity: Positive
-    expect_amount: Amount | None = None
+    replaces: Id | None = None
 
 
 class PutContact(Body):
@@ -221,7 +223,10 @@ class RefundInvoice(Body):
 
 def _products(body: PutCatalog) -> dict[str, Product]:
     """The products as named, and those that only prices name with the editions that prices name."""
-    products = {id_: Product(id_, put.name or _title(id_), tuple(put.editions)) for id_, put in body.products.items()}
+    products = {
+        id_: Product(id_, put.name or _title(id_), tuple(put.editions), put.legacy)
+        for id_, put in body.products.items()
+    }
     for price in body.prices.values() if not body.products else ():
         known = products.get(price.product) or Product(price.product, _title(price.product))
         if price.product not in body.products and price.edition and price.edition not in known.editions:
@@ -232,7 +237,9 @@ def _products(body: PutCatalog) -> dict[str, Product]:
 
 
 def _seat_types(body: PutCatalog) -> list[SeatType]:
-    named = {id_: SeatType(id_, put.name or _title(id_)) for id_, put in body.seat_types.items()}
+    named = {
+        id_: SeatType(id_, put.name or _title(id_), put.free, put.unlimited) for id_, put in body.seat_types.items()
+    }
     used = (price.seat_type for price in body.prices.values() if price.seat_type)
     return [*named.values(), *(SeatType(id_, _title(id_)) for id_ in dict.fromkeys(used) if not body.seat_types)]
 
@@ -257,6 +264,7 @@ def _price(id_: str, put: PutPrice, products: dict[str, Product]) -> Price:
         tiers=tiers,
         step=step,
         legacy=put.legacy,
+        minimum=put.minimum,
     )
 
 

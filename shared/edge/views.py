@@ -14,8 +14,9 @@ from shared.domain import seats
 from shared.domain.account import Account, PaymentMethod, SellerEntity
 from shared.domain.catalog import Catalog, Price
 from shared.domain.changes import Event
-from shared.domain.money import Money
+from shared.domain.money import Money, total
 from shared.domain.periods import Period
+from shared.domain.quote import Quote
 from shared.domain.subscription import Book, Status, Subscription, SubscriptionItem
 from shared.store.queries import Page
 
@@ -56,6 +57,7 @@ def seller(entity: SellerEntity) -> answers.Seller:
         "billing_mailbox": entity.billing_mailbox or None,
         "retry_days": list(entity.retry_days),
         "after_retries": entity.after_retries.value,
+        "seats_leave_first": entity.seats_leave_first.value,
         "contacts_update": entity.contacts_update.value,
         "tier_notice_days": entity.tier_notice_days,
     }
@@ -111,16 +113,23 @@ def catalog(entity: Catalog) -> answers.Catalog:
     """The catalogue in the shape in which it is published."""
     return {
         "version": entity.version,
-        "products": {each.id: {"name": each.name, "editions": list(each.editions)} for each in entity.products},
-        "seat_types": {each.id: {"name": each.name} for each in entity.seat_types},
+        "products": {
+            each.id: {"name": each.name, "editions": list(each.editions), "legacy": each.legacy}
+            for each in entity.products
+        },
+        "seat_types": {
+            each.id: {"name": each.name, "free": each.free, "unlimited": each.unlimited} for each in entity.seat_types
+        },
         "prices": {each.id: _price(each) for each in entity.prices},
     }
 
 
-def subscription(book: Book, update_page: str | None = None) -> answers.Subscription:
-    """R5: billing details: commitment, auto-renewal, cost, frequency, and what waits for the next invoice."""
+def subscription(book: Book, catalog: Catalog, update_page: str | None = None) -> answers.Subscription:
+    """R5, R100: billing details: commitment, auto-renewal, cost, discounts, frequency, and what waits."""
     it = book.subscription
     fixed = it.payments is not None
+    items = [_discounted(each, it, catalog) for each in it.items]
+    less = [Money.parse(each["discount"]["total"]["amount"], it.currency) for each in items if each["discount"]]
     return {
         **listed_subscription(it),
         "commitment": {"term": it.term.value, **period(it.current_term)},
@@ -133,7 +142,8 @@ def subscription(book: Book, update_page: str | None = None) -> answers.Subscrip
         "payment_methods": list(it.payment_methods),
         "update_page": update_page,
         "cost": money(it.fee),
-        "items": [item(each) for each in it.items],
+        "discounts": money(total(less, it.currency)),
+        "items": items,
         "pending": [
             {
                 "name": item.name,
@@ -142,6 +152,10 @@ def subscription(book: Book, update_page: str | None = None) -> answers.Subscrip
                 "period": period(item.period) if item.period else None,
             }
             for item in book.pending
+        ],
+        "removals": [
+            {"seat_type": each.seat_type, "quantity": each.quantity, "effective_on": str(each.effective_on)}
+            for each in book.removals
         ],
     }
 
@@ -159,30 +173,9 @@ def listed_subscription(it: Subscription) -> answers.ListedSubscription:
     }
 
 
-def seat_list(book: Book) -> answers.SeatList:
-    """R15, R16: how many seats of each type there are, and how many of them came with the subscription."""
-    return {
-        "subscription": book.subscription.id,
-        "seats": [_seats(each) for each in seats.count(book.subscription)],
-    }
-
-
-def purchase(bought: seats.Purchase, book: Book) -> answers.Purchase:
-    """What buying seats comes to: the same before and after."""
-    grown = next(entity for entity in bought.changes.put if isinstance(entity, Subscription))
-    return {
-        "subscription": book.subscription.id,
-        **_seats(bought.seats),
-        "unit_price": money(bought.unit),
-        "charge": {
-            **money(bought.charge),
-            "period": period(bought.period),
-            "days": bought.period.days,
-            "of_days": bought.whole.days,
-            "invoice_on": str(bought.invoice_on),
-        },
-        "cost_from_then": money(grown.fee),
-    }
+def quote(it: Quote) -> answers.Quote:
+    """A quote that is open."""
+    return {"id": it.id, "dated": str(it.dated)}
 
 
 def event(logged: tuple[Any, Event]) -> answers.Event:
@@ -194,12 +187,13 @@ def event(logged: tuple[Any, Event]) -> answers.Event:
 
 def _products(it: Subscription) -> list[answers.OwnedProduct]:
     """The items of a subscription; the seats of a type stand once, beside the first item that has them."""
-    total_of = {each.type: each.total for each in seats.count(it)}
+    seats_of = {each.type: each for each in seats.count(it)}
     found: list[answers.OwnedProduct] = []
     for item in it.items:
         limits: answers.Limits = {}
-        if item.seat_type in total_of:
-            limits["seats"] = total_of.pop(item.seat_type)
+        if item.seat_type in seats_of:
+            here = seats_of.pop(item.seat_type)
+            limits["seats"], limits["assigned"] = here.total, here.assigned
         if item.contacts:
             limits["contacts"] = item.contacts
             if item.sends_per_contact:
@@ -227,8 +221,16 @@ def item(item: SubscriptionItem) -> answers.SubscriptionItem:
     }
 
 
-def _seats(it: seats.Seats) -> answers.Seats:
-    return {"seat_type": it.type, "included": it.included, "additional": it.additional, "total": it.total}
+def discount(lot: SubscriptionItem, it: Subscription, catalog: Catalog) -> answers.Discount | None:
+    """R98: what seats cost less than they cost today, because they were bought before."""
+    less = seats.legacy_discount(lot, it, catalog)
+    if less is None:
+        return None
+    return {"list_price": money(lot.unit + less), "per_unit": money(less), "total": money(less.times(lot.quantity))}
+
+
+def _discounted(each: SubscriptionItem, it: Subscription, catalog: Catalog) -> answers.DiscountedItem:
+    return {**item(each), "discount": discount(each, it, catalog)}
 
 
 def _price(it: Price) -> answers.CatalogPrice:
@@ -250,4 +252,5 @@ def _price(it: Price) -> answers.CatalogPrice:
         "sends_per_contact": it.sends_per_contact,
         "tiers": tiers,
         "legacy": it.legacy,
+        "minimum": it.minimum,
     }

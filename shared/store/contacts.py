@@ -31,19 +31,19 @@ _LOST = ("ConditionalCheckFailed", "TransactionConflict")
 
 
 def summary(account_id: str) -> ContactSummary | None:
-    """AP19: an account's contacts as they were last counted, or nothing before the first one."""
+    """AP22: an account's contacts as they were last counted, or nothing before the first one."""
     found: ContactSummary | None = _get(f"ACCOUNT#{account_id}", "CONTACTS")
     return found
 
 
 def live(account_id: str) -> LiveCount:
-    """AP20: how many contacts an account has now."""
+    """AP23: how many contacts an account has now."""
     found: LiveCount | None = _get(f"ACCOUNT#{account_id}", "LIVE")
     return found or LiveCount(account_id)
 
 
 def daily_counts(account_id: str, days: int = MOST_DAYS) -> list[DailyCount]:
-    """AP21: the last daily counts of an account, the oldest first."""
+    """AP24: the last daily counts of an account, the oldest first."""
     found = Record.query(
         f"ACCOUNT#{account_id}", Record.SK.startswith("COUNT#"), limit=days, scan_index_forward=False
     )
@@ -51,14 +51,14 @@ def daily_counts(account_id: str, days: int = MOST_DAYS) -> list[DailyCount]:
 
 
 def some(account_id: str, contact_ids: Iterable[str]) -> dict[str, Contact]:
-    """AP22: those of these contacts that there are, by their ids."""
+    """AP25: those of these contacts that there are, by their ids."""
     keys = [Record.key_of(Contact(account_id, id_)) for id_ in dict.fromkeys(contact_ids)]
     found = (record.to_entity() for record in Record.batch_get(keys, consistent_read=True))
     return {contact.id: contact for contact in found}
 
 
 def count(account_id: str, number: int, day: date, so_far: ShardCount) -> ShardCount:
-    """AP23: a further page of a part of an account's contacts, counted as they are on a day.
+    """AP26: a further page of a part of an account's contacts, counted as they are on a day.
 
     DynamoDB counts, and answers how many it has looked at and how many of them
     are marketing contacts; no contact leaves the table.
@@ -76,7 +76,7 @@ def count(account_id: str, number: int, day: date, so_far: ShardCount) -> ShardC
 
 
 def contact_import(account_id: str, import_id: str) -> ContactImport:
-    """AP24: an import of contacts, and how far it is."""
+    """AP27: an import of contacts, and how far it is."""
     found: ContactImport | None = _get(f"ACCOUNT#{account_id}", f"IMPORT#{import_id}#")
     if found is None:
         raise NotFound(f"There is no import {import_id!r}.", code="unknown_import")
@@ -84,7 +84,7 @@ def contact_import(account_id: str, import_id: str) -> ContactImport:
 
 
 def price(price_id: str) -> Price | None:
-    """AP25: a price that was published once, whether it is still sold or not."""
+    """AP28: a price that was published once, whether it is still sold or not."""
     found: Price | None = _get("CATALOG", f"PRICE#{price_id}#")
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -15,8 +15,10 @@ from shared.domain.catalog import Catalog, Price
 from shared.domain.checkout import Checkout
 from shared.domain.errors import Invalid, NotFound
 from shared.domain.invoice import Invoice
+from shared.domain.quote import Quote
 from shared.domain.refund import CreditNote, Refund, place
-from shared.domain.subscription import Book, PendingInvoiceItem, Status, Subscription
+from shared.domain.subscription import Book, PendingInvoiceItem, PendingRemoval, Status, Subscription
+from shared.domain.user import User
 from shared.store.attributes import instant
 from shared.store.record import SHARDS, Record
 from shared.store.records import (
@@ -28,6 +30,7 @@ from shared.store.records import (
     InvoiceRecord,
     RefundRecord,
     SubscriptionRecord,
+    UserRecord,
 )
 from shared.store.table import events_of
 
@@ -86,8 +89,8 @@ def book(account_id: str, subscription_id: str) -> Book:
     ]
     subscription = next((entity for entity in found if isinstance(entity, Subscription)), None)
     sentence = f"There is no subscription {subscription_id!r}."
-    pending = tuple(entity for entity in found if isinstance(entity, PendingInvoiceItem))
-    return Book(_known(subscription, sentence, "unknown_subscription"), pending)
+    waiting = (entity for entity in found if isinstance(entity, (PendingInvoiceItem, PendingRemoval)))
+    return Book.of(_known(subscription, sentence, "unknown_subscription"), waiting)
 
 
 def subscriptions(account_id: str, limit: int = MOST_LISTED, cursor: str | None = None) -> Page:
@@ -272,12 +275,37 @@ def segment(number: int, of: int, after: str | None = None, limit: int = MOST_LI
 def holdings(account_id: str) -> list[Any]:
     """AP18: the checkouts, invoices, refunds and subscriptions of an account."""
     kinds = Record.kind.is_in(CheckoutRecord, InvoiceRecord, RefundRecord, SubscriptionRecord)
-    ranges = (Record.SK.startswith("CHECKOUT#"), Record.SK >= "INVOICE#")  # events lie between them
+    ranges = (Record.SK.startswith("CHECKOUT#"), Record.SK.between("INVOICE#", "SUB#~"))  # no events or users
     return [
         record.to_entity()
         for keys in ranges
         for record in Record.query(f"ACCOUNT#{account_id}", keys, filter_condition=kinds, consistent_read=True)
     ]
+
+
+def some_users(account_id: str, user_ids: Iterable[str]) -> dict[str, User]:
+    """AP19: those of some users that there are, by their ids, in one call."""
+    keys = [(f"ACCOUNT#{account_id}", f"USER#{user_id}#") for user_id in dict.fromkeys(user_ids)]
+    users = (record.to_entity() for record in Record.batch_get(keys, consistent_read=True))
+    return {user.id: user for user in users}
+
+
+def users(account_id: str, limit: int = MOST_LISTED, cursor: str | None = None) -> Page:
+    """AP20: the users of an account, in the order of their ids."""
+    return _list(UserRecord, f"ACCOUNT#{account_id}", "USER#", limit, cursor)
+
+
+def seated_users(account_id: str, subscription_id: str) -> list[User]:
+    """AP20: all users of an account who sit on seats of a subscription."""
+    found = Record.query(f"ACCOUNT#{account_id}", Record.SK.startswith("USER#"), consistent_read=True)
+    everybody = (record.to_entity() for record in found)
+    return [user for user in everybody if any(held.subscription_id == subscription_id for held in user.seats)]
+
+
+def quotes(account_id: str) -> list[Quote]:
+    """AP21: the open quotes of an account."""
+    found = Record.query(f"ACCOUNT#{account_id}", Record.SK.startswith("QUOTE#"), consistent_read=True)
+    return [record.to_entity() for record in found]
 
 
 def _list_key(pk: str, list_sk: str) -> dict[str, Any]:

@@ -35,8 +35,18 @@ from shared.domain.invoice import (
     PastAttempt,
 )
 from shared.domain.periods import Interval
+from shared.domain.quote import Quote
 from shared.domain.refund import CreditNote, Reason, Refund, RefundStatus
-from shared.domain.subscription import PendingInvoiceItem, Status, Subscription, SubscriptionItem, TierReduction
+from shared.domain.subscription import (
+    LeavesFirst,
+    PendingInvoiceItem,
+    PendingRemoval,
+    Status,
+    Subscription,
+    SubscriptionItem,
+    TierReduction,
+)
+from shared.domain.user import HeldSeat, User
 from shared.store.attributes import (
     DataAttribute,
     DateAttribute,
@@ -80,6 +90,7 @@ class SellerEntityRecord(Record, discriminator="seller_entity"):
     billing_mailbox = UnicodeAttribute(null=True)
     retry_days: DataAttribute[tuple[int, ...]] = DataAttribute(tuple[int, ...], null=True)
     after_retries = WordAttribute(AfterRetries, null=True)
+    seats_leave_first = WordAttribute(LeavesFirst, null=True)
     contacts_update = WordAttribute(UpdatePolicy, null=True)
     tier_notice_days = NumberAttribute(null=True)
 
@@ -131,6 +142,7 @@ class PriceRecord(Record, discriminator="price"):
     tiers: DataAttribute[tuple[Tier, ...]] = DataAttribute(tuple[Tier, ...], null=True)
     step: DataAttribute[Tier] = DataAttribute(Tier, null=True)
     legacy = BooleanAttribute(null=True)  # stands on the head: it may change
+    minimum = NumberAttribute(null=True)
 
 
 class PaymentMethodRecord(Record, discriminator="payment_method"):
@@ -169,6 +181,7 @@ class CheckoutRecord(Record, discriminator="checkout"):
     failures = NumberAttribute(null=True)
     retry_at = InstantAttribute(null=True)
     error = UnicodeAttribute(null=True)
+    replaces = UnicodeAttribute(null=True)
 
 
 class SubscriptionRecord(Record, discriminator="subscription"):
@@ -209,8 +222,47 @@ class SubscriptionRecord(Record, discriminator="subscription"):
     invoiced_on = DateAttribute(null=True)
     parked = BooleanAttribute(null=True)
     released = BooleanAttribute(null=True)
+    assigned: DataAttribute[tuple[tuple[str, int], ...]] = DataAttribute(tuple[tuple[str, int], ...], null=True)
     extra_invoice_on = DateAttribute(null=True)
     tier_reduction: DataAttribute[TierReduction] = DataAttribute(TierReduction, null=True)
+
+
+class UserRecord(Record, discriminator="user"):
+    """Someone who works in an account, with the seats they sit on."""
+
+    entity = User
+    keys: ClassVar = {"PK": "ACCOUNT#{account_id}", "SK": "USER#{id}#"}
+    version = VersionAttribute()
+    account_id = UnicodeAttribute()
+    id = UnicodeAttribute()
+    active = BooleanAttribute(null=True)
+    super_admin = BooleanAttribute(null=True)
+    seats: DataAttribute[tuple[HeldSeat, ...]] = DataAttribute(tuple[HeldSeat, ...], null=True)
+
+
+class QuoteRecord(Record, discriminator="quote"):
+    """A quote that is open."""
+
+    entity = Quote
+    keys: ClassVar = {"PK": "ACCOUNT#{account_id}", "SK": "QUOTE#{id}#"}
+    version = VersionAttribute()
+    account_id = UnicodeAttribute()
+    id = UnicodeAttribute()
+    dated = DateAttribute()
+
+
+class PendingRemovalRecord(Record, discriminator="pending_removal"):
+    """So many seats fewer from the next commitment term on; loaded with its subscription in one query."""
+
+    entity = PendingRemoval
+    keys: ClassVar = {"PK": "ACCOUNT#{account_id}", "SK": "SUB#{subscription_id}#CHANGE#{seat_type}"}
+    written_once = True
+    account_id = UnicodeAttribute()
+    subscription_id = UnicodeAttribute()
+    seat_type = UnicodeAttribute()
+    quantity = NumberAttribute()
+    effective_on = DateAttribute()
+    leaves_first = WordAttribute(LeavesFirst, null=True)
 
 
 class PendingInvoiceItemRecord(Record, discriminator="pending_invoice_item"):

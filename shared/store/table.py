@@ -127,7 +127,8 @@ def _entry(changes: Changes, now: datetime, once: Once | None) -> Entry:
     so that what happens to one thing in one instant keeps its order.
     """
     [account_id] = {event.account_id for event in changes.events}
-    written = [(*Record.key_of(entity), getattr(entity, "version", 0)) for entity in changes.put]
+    touched = changes.put or changes.delete
+    written = [(*Record.key_of(entity), getattr(entity, "version", 0)) for entity in touched]
     seed = f"{once.scope}/{once.key}" if once else json.dumps(written)
     version = max((version for *_, version in written), default=0)
     events = [{"type": event.type, "data": event.data} for event in changes.events]

@@ -131,6 +131,8 @@ def requests():
         "invoice": bought["invoice"]["id"],
         "token": links.write(Link(Kind.INVOICE, "acme", bought["invoice"]["id"])),
         "type": "sales",
+        "user": "ann",
+        "quote": "q-17",
         "contact": "ann",
         "file": world.call("POST", "/accounts/acme/contacts/imports", permissions=STAFF).json["id"],
     }
@@ -146,6 +148,17 @@ def requests():
         (seats, {"quantity": 1}),
     ):
         assert world.call("POST", path, body).status < 300, path
+    for method, path, body in (
+        ("PUT", "/accounts/acme/users/ann", {}),
+        ("PUT", f"{seats}/users/ann", {}),
+        ("DELETE", f"{seats}/users/ann", None),
+        ("DELETE", "/accounts/acme/users/ann", None),
+        ("PUT", "/accounts/acme/quotes/q-17", {"dated": "2026-01-01"}),
+        ("DELETE", "/accounts/acme/quotes/q-17", None),
+        ("PUT", f"{seats}/removal", {"quantity": 1}),
+        ("DELETE", f"{seats}/removal", None),
+    ):
+        assert world.call(method, path, body, permissions=STAFF).status == 200, path
     refunds = f"/accounts/acme/invoices/{bought['invoice']['id']}/refunds"
     assert world.call("POST", refunds, {}, permissions=STAFF).status == 201
     world.suddenly("2026-02-26T12:00:00Z")

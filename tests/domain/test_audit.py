@@ -45,6 +45,14 @@ def test_c6_an_open_invoice_has_a_timer_or_waits_for_its_payer(status):
     assert found(replace(bill, due_at=NOW)) == [], "with a timer, any is in order"
 
 
+def test_c6_what_is_parked_has_no_timer_and_is_told_of_again():
+    parked = replace(SUBSCRIPTION, parked=True)
+    [told] = audit.of_account((parked, FIRST, *BILLS), NOW)
+    assert (told.differs, told.thing) == (Differs.PARKED, SUBSCRIPTION.id)
+    assert told.what == f"{SUBSCRIPTION.id} is not billed before somebody has looked at it"
+    assert found(replace(parked, status=Status.CANCELED, parked=False), FIRST, *BILLS) == []
+
+
 @pytest.mark.parametrize("status", RefundStatus)
 def test_c6_a_refund_that_is_under_way_has_a_timer(status):
     refund = Refund("acme", BILLS[0].id, 1, status, Money(20_00, "USD"), 2000, "pi_1", NOW)

@@ -46,6 +46,24 @@ def test_far_more_than_it_costs_is_not_billed():
     assert said == "49387.10 USD would be billed, more than 3 times what it costs"
 
 
+def test_the_last_invoice_is_held_to_the_bounds_too():
+    book = bought(LineItem(SEAT, 5, payments=1))
+    book = book.after(seats.add(book, "sales", 5, CATALOG, day("2026-01-26"), at("2026-01-26")).changes)
+    spoilt = replace(book.pending[0], quantity=500)
+    said = parked(Book(book.subscription, (spoilt,)), "2026-02-25")
+    assert said == "48387.10 USD would be billed, more than 3 times what it costs"
+
+
+def test_what_stripe_would_refuse_as_too_large_is_parked_even_when_it_was_released():
+    book = bought(LineItem(SEAT, 9000))
+    book = book.after(seats.add(book, "sales", 900, CATALOG, day("2026-01-25"), at("2026-01-25")).changes)
+    assert parked(book, "2026-02-25") == "1080000.00 USD at once is more than can be charged"
+    looked_at = book.after(renewal.step(book, at("2026-02-25")))
+    released = looked_at.after(renewal.release(looked_at.subscription))
+    [again] = started(renewal.step(released, at("2026-02-25")))
+    assert (again.parked, again.billed) == (True, 1)
+
+
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 400)), max_size=8))
 def test_seats_bought_in_a_period_never_come_near_the_bounds(purchases):
     book = bought(LineItem(SEAT))

@@ -199,7 +199,7 @@ def test_the_sample_catalogue_can_be_sold_from():
     check(sample())
 
 
-def test_f17_the_sample_catalogue_holds_the_list_prices():
+def test_f6_f17_the_sample_catalogue_holds_the_list_prices():
     catalog = sample()
     assert catalog.price("sales-seat") == SEAT
     assert {
@@ -207,6 +207,7 @@ def test_f17_the_sample_catalogue_holds_the_list_prices():
         for plan in catalog.prices
         if plan.kind is Kind.PLAN and plan.interval is Interval.MONTH
     } == {
+        "hub-free": ("0.00", 2, 1000),
         "hub-starter": ("20.00", 1, 1000),
         "hub-professional": ("890.00", 3, 2000),
         "hub-enterprise": ("3600.00", 5, 10000),
@@ -218,7 +219,9 @@ def test_f17_the_sample_catalogue_holds_the_list_prices():
 
 def test_r14_every_edition_of_the_sample_catalogue_sells_further_seats_at_its_own_rate():
     catalog = sample()
-    plans = [price for price in catalog.prices if price.kind is Kind.PLAN]
+    [free, *plans] = [price for price in catalog.prices if price.kind is Kind.PLAN]
+    with pytest.raises(Conflict, match="No more Core seats are sold here"):
+        further_seat(catalog, free)
     assert {plan.id: further_seat(catalog, plan).amount for plan in plans} == {
         "hub-starter": "20.00",
         "hub-professional": "45.00",

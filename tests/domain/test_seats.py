@@ -45,10 +45,12 @@ def test_r12_r13_a_seat_bought_on_the_7th_is_charged_on_the_25th_beside_the_next
     purchase = add(book, 1, "2026-02-07")
     assert purchase == seats.Purchase(
         seats=Seats("sales", included=0, additional=6),
+        quantity=1,
         unit=Money(100_00, "USD"),
         charge=Money(58_06, "USD"),
         period=Period.parse("2026-02-07/2026-02-25"),
         whole=Period.parse("2026-01-25/2026-02-25"),
+        cost=Money(600_00, "USD"),
         invoice_on=day("2026-02-25"),
         changes=purchase.changes,
     )

@@ -400,7 +400,9 @@ SINGLE = st.sampled_from(["limit=1", "limit=x", "cursor=W10", "status=active", "
 def test_nothing_that_anybody_sends_breaks_it(world, route, ids, body, query):
     method, path = route.split(" ")
     names = ("account" if "{account}" in path else "seller", "subscription", "type")
-    filled = path.format_map({**dict(zip(names, ids, strict=True)), "checkout": ids[1], "invoice": ids[1]})
+    filled = path.format_map({
+        **dict.fromkeys(("checkout", "invoice", "user", "quote"), ids[1]), **dict(zip(names, ids, strict=True))
+    })  # fmt: skip
     world.calls += 1
     headers = {"Idempotency-Key": f"call-{world.calls}"}
     address = f"{filled.replace('SUB', world.subscription)}?{query}"

@@ -29,6 +29,7 @@ PATIENCE = [timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 16, 32, 64, 1
 """How a client sends a request again that was not answered."""
 
 
+HOUR = timedelta(hours=1)
 _AT_THE_DESK = ("calls", "_kept", "_faults")
 
 
@@ -241,8 +242,9 @@ class Stage(Cloud):
             if self._one_thing():
                 continue
             instant = self._next_instant()
-            if instant is None or instant > until:
-                self.now = max(until, self.now)
+            end = max(until, self.stopped_until + HOUR)  # what an outage has put off is done after it
+            if instant is None or instant > end:
+                self.now = max(end, self.now)
                 return True
             self.now, self.firing = max(instant, self.now), self._firing(instant)
         return False

@@ -44,7 +44,7 @@ def test_r1_r4_the_overview_lists_what_an_account_has_and_when_it_is_billed_next
             "limits": limits,
         }
         for name, limits in (
-            ("Hub Professional", {"seats": 5, "contacts": 2000}),
+            ("Hub Professional", {"seats": 5, "assigned": 0, "contacts": 2000}),
             ("Core seat", {}),
         )
     ]

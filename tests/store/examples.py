@@ -13,9 +13,11 @@ from shared.domain.difference import Differs, found
 from shared.domain.invoice import Attempt, AttemptState, Invoice, InvoiceLine, InvoiceStatus, PastAttempt
 from shared.domain.money import Money
 from shared.domain.periods import Interval, Period
+from shared.domain.quote import Quote
 from shared.domain.recount import ContactSummary, DailyCount, LiveCount
 from shared.domain.refund import CreditNote, Reason, Refund, RefundStatus
-from shared.domain.subscription import PendingInvoiceItem, Status, Subscription, SubscriptionItem
+from shared.domain.subscription import PendingInvoiceItem, PendingRemoval, Status, Subscription, SubscriptionItem
+from shared.domain.user import HeldSeat, User
 from shared.store import contact_records as _all_kinds  # noqa: F401 - so that Record knows them
 from shared.store import table
 from shared.store.records import Answer, CatalogHead, Entry
@@ -62,6 +64,9 @@ PENDING = PendingInvoiceItem(
     "acme", SUBSCRIPTION.id, "sales-seat", "seat", "Sales Hub seat", Money(100_00, "USD"), 1,
     Period(date(2026, 2, 7), date(2026, 2, 25)), JANUARY, date(2026, 2, 7),
 )  # fmt: skip
+REMOVAL = PendingRemoval("acme", SUBSCRIPTION.id, "sales", 2, date(2027, 1, 25))
+USER = User("acme", "ann", super_admin=True, seats=(HeldSeat("sales", SUBSCRIPTION.id),))
+QUOTE = Quote("acme", "q-17", date(2026, 6, 1))
 LINES = (
     InvoiceLine("1 × Sales Hub Professional", 1, Money(890_00, "USD"), JANUARY, "sales-professional", "plan"),
     InvoiceLine("5 × Sales Hub seat", 5, Money(500_00, "USD"), JANUARY, "sales-seat", "seat"),
@@ -107,6 +112,9 @@ EVERY_KIND = {
     "checkout": CHECKOUT,
     "subscription": SUBSCRIPTION,
     "pending_invoice_item": PENDING,
+    "pending_removal": REMOVAL,
+    "user": USER,
+    "quote": QUOTE,
     "invoice": INVOICE,
     "past_attempt": PAST_ATTEMPT,
     "credit_note": CREDIT_NOTE,

@@ -50,7 +50,7 @@ def entries(account="acme"):
 
 def test_entities_events_and_the_answer_are_written_together(store):
     table.commit(Changes(put=(SUBSCRIPTION, PENDING), events=(ADDED,)), NOW, Once("acme", "key", "digest", 6))
-    assert queries.book("acme", SUBSCRIPTION.id) == (replace(SUBSCRIPTION, version=1), (PENDING,))
+    assert queries.book("acme", SUBSCRIPTION.id) == (replace(SUBSCRIPTION, version=1), (PENDING,), ())
     assert [(entry.at, entry.events) for entry in entries()] == [
         (NOW, [{"type": "seats.added", "data": {"quantity": 1}}])
     ]
@@ -82,7 +82,7 @@ def test_if_one_part_cannot_be_nothing_is_written(store, bad):
 def test_what_is_deleted_is_gone_in_the_same_moment(store):
     write(SUBSCRIPTION, PENDING)
     table.commit(Changes(put=(replace(GROWN, version=1),), delete=(PENDING,)), NOW)
-    assert queries.book("acme", SUBSCRIPTION.id) == (replace(GROWN, version=2), ())
+    assert queries.book("acme", SUBSCRIPTION.id) == (replace(GROWN, version=2), (), ())
 
 
 def test_nothing_at_all_or_more_than_a_transaction_holds_is_a_mistake_of_ours(store):

@@ -38,13 +38,13 @@ def counted(day=DAY, account="acme"):
     return tuple(totals)
 
 
-def test_ap19_what_was_counted_last():
+def test_ap22_what_was_counted_last():
     assert contacts.summary("acme") is None
     write(SUMMARY)
     assert contacts.summary("acme") == replace(SUMMARY, version=1)
 
 
-def test_ap20_how_many_there_are_now():
+def test_ap23_how_many_there_are_now():
     assert contacts.live("acme") == LiveCount("acme")
     assert contacts.add("acme", 3, 5)
     assert contacts.add("acme", -1, 0)
@@ -53,7 +53,7 @@ def test_ap20_how_many_there_are_now():
     assert contacts.live("acme") == LiveCount("acme", 7, 9, 7)
 
 
-def test_ap20_what_changes_while_it_is_counted_is_kept():
+def test_ap23_what_changes_while_it_is_counted_is_kept():
     contacts.add("acme", 3, 5)
     before = contacts.live("acme")
     contacts.add("acme", 2, 2)
@@ -61,14 +61,14 @@ def test_ap20_what_changes_while_it_is_counted_is_kept():
     assert contacts.live("acme") == LiveCount("acme", 6, 8, 4)
 
 
-def test_ap20_no_more_are_counted_than_there_is_room_for():
+def test_ap23_no_more_are_counted_than_there_is_room_for():
     assert not contacts.add("acme", 4, 4, at_most=3)
     assert contacts.add("acme", 3, 3, at_most=3)
     assert not contacts.add("acme", 1, 1, at_most=3)
     assert contacts.live("acme").marketing == 3
 
 
-def test_ap21_the_last_days_the_oldest_first():
+def test_ap24_the_last_days_the_oldest_first():
     days = [replace(DAILY, day=DAY + timedelta(days=n), marketing=n) for n in range(5)]
     write(*days)
     write(replace(DAILY, account_id="globex"))
@@ -77,14 +77,14 @@ def test_ap21_the_last_days_the_oldest_first():
     assert [type(each) for each in contacts.daily_counts("globex")] == [DailyCount]
 
 
-def test_ap22_those_contacts_that_there_are():
+def test_ap25_those_contacts_that_there_are():
     [jane, john] = made("jane", "john")
     made("jane", account="globex", since=None)
     assert contacts.some("acme", ["john", "nobody", "jane", "john"]) == {"jane": jane, "john": john}
     assert contacts.some("acme", []) == {}
 
 
-def test_ap23_contacts_are_counted_as_they_are_on_a_day():
+def test_ap26_contacts_are_counted_as_they_are_on_a_day():
     assert counted() == (0, 0)
     made(*(f"m{n}" for n in range(20)))
     made(*(f"n{n}" for n in range(7)), since=None)
@@ -95,7 +95,7 @@ def test_ap23_contacts_are_counted_as_they_are_on_a_day():
     assert counted(DAY + timedelta(days=1)) == (20, 35)
 
 
-def test_ap23_a_count_goes_on_where_it_stood():
+def test_ap26_a_count_goes_on_where_it_stood():
     ids = [f"c{n}" for n in range(60) if part(f"c{n}") == "3"]
     made(*ids)
     [first, *others] = sorted(ids)
@@ -103,7 +103,7 @@ def test_ap23_a_count_goes_on_where_it_stood():
     assert rest == ShardCount(1 + len(others), 1 + len(others), "", done=True)
 
 
-def test_ap24_an_import():
+def test_ap27_an_import():
     write(IMPORT)
     assert contacts.contact_import("acme", IMPORT.id) == replace(IMPORT, version=1)
     with pytest.raises(NotFound) as refused:
@@ -111,7 +111,7 @@ def test_ap24_an_import():
     assert refused.value.code == "unknown_import"
 
 
-def test_ap24_a_page_of_an_import_is_decided_once_and_counted_with_it():
+def test_ap27_a_page_of_an_import_is_decided_once_and_counted_with_it():
     decided = contacts.decide_page(NOBODY, 2, 3, None)
     assert decided.version == 1
     assert contacts.live("acme") == LiveCount("acme", 2, 3, 0)
@@ -122,7 +122,7 @@ def test_ap24_a_page_of_an_import_is_decided_once_and_counted_with_it():
     assert contacts.decide_page(decided, 0, 0, 0).version == 2
 
 
-def test_ap25_a_price_that_was_published_once():
+def test_ap28_a_price_that_was_published_once():
     write(PRICE)
     assert contacts.price(PRICE.id) == PRICE
     assert contacts.price("none") is None

@@ -11,6 +11,7 @@ from shared.domain.errors import Invalid, NotFound
 from shared.domain.invoice import InvoiceStatus
 from shared.domain.refund import RefundStatus
 from shared.domain.subscription import Status
+from shared.domain.user import HeldSeat, User
 from shared.store import queries, table
 from shared.store.queries import Due
 from shared.store.record import shard
@@ -26,9 +27,12 @@ from tests.store.examples import (
     PAST_ATTEMPT,
     PENDING,
     PRICE,
+    QUOTE,
     REFUND,
+    REMOVAL,
     SELLER,
     SUBSCRIPTION,
+    USER,
     happened,
     invoice,
     subscription,
@@ -307,3 +311,26 @@ def test_a_cursor_is_good_in_its_own_list_only():
     assert refused(Invalid, queries.invoices, "acme", 1, cursor) == "invalid_cursor"
     assert refused(Invalid, queries.subscriptions_by_status, Status.ACTIVE, 1, cursor) == "invalid_cursor"
     assert queries.subscriptions("globex", 1, cursor).items == [], "in another account's list it finds nothing"
+
+
+def test_ap2_a_removal_that_waits_for_the_next_term_is_loaded_with_its_subscription():
+    write(SUBSCRIPTION, PENDING, REMOVAL)
+    assert queries.book("acme", SUBSCRIPTION.id) == (replace(SUBSCRIPTION, version=1), (PENDING,), (REMOVAL,))
+
+
+def test_ap19_some_users_by_their_ids():
+    write(USER, replace(USER, id="ann2"), replace(USER, account_id="globex"))
+    assert queries.some_users("acme", ["ann", "nobody", "ann"]) == {"ann": replace(USER, version=1)}
+    assert queries.some_users("acme", []) == {}
+
+
+def test_ap20_the_users_of_an_account_and_who_of_them_sits_on_seats_of_a_subscription():
+    bob, cid = (User("acme", "bob", active=False), User("acme", "cid", seats=(HeldSeat("sales", "sub_2"),)))
+    write(USER, bob, cid, SUBSCRIPTION, replace(USER, account_id="globex"))
+    assert ids(walk(queries.users, "acme", limit=2)) == ["ann", "bob", "cid"]
+    assert queries.seated_users("acme", SUBSCRIPTION.id) == [replace(USER, version=1)]
+
+
+def test_ap21_the_open_quotes_of_an_account():
+    write(QUOTE, replace(QUOTE, id="q-18"), replace(QUOTE, account_id="globex"))
+    assert [quote.id for quote in queries.quotes("acme")] == ["q-17", "q-18"]

@@ -51,7 +51,7 @@ BY_TYPE = {
     list[dict[str, Any]]: st.lists(st.dictionaries(st.text(max_size=5), JSON, max_size=3), max_size=3),
 }
 BY_NAME = {
-    **dict.fromkeys(("id", "account_id", "subscription_id", "invoice_id", "price", "scope", "key"), IDS),
+    **dict.fromkeys(("id", "account_id", "subscription_id", "invoice_id", "price", "seat_type", "scope", "key"), IDS),
     "timezone": st.sampled_from(["America/New_York", "Asia/Tokyo", "UTC"]),
     "currency": st.sampled_from(["USD", "JPY", "KWD"]),
     "billed": st.integers(0, 1200),
@@ -79,12 +79,16 @@ def _named(name, hint):
     return st.none() | BY_NAME[name] if optional else BY_NAME[name]
 
 
-def _typed(hint):
+def _typed(hint):  # noqa: PLR0911 - a case for each kind of hint
     if hint in BY_TYPE:
         return BY_TYPE[hint]
     if isinstance(hint, UnionType):
         return st.one_of(st.none() if part is NoneType else _typed(part) for part in get_args(hint))
+    if hasattr(hint, "_fields"):  # a NamedTuple
+        return st.builds(hint, *map(_typed, get_type_hints(hint).values()))
     if get_origin(hint) is tuple:
+        if get_args(hint)[-1] is not Ellipsis:
+            return st.tuples(*map(_typed, get_args(hint)))
         return st.lists(_typed(get_args(hint)[0]), max_size=3).map(tuple)
     if isinstance(hint, enum.EnumType):
         return st.sampled_from(list(hint))
@@ -145,6 +149,9 @@ KEYS = {
         "PK": "ACCOUNT#acme",
         "SK": "SUB#sub_5ca58c7d1a0fb62aa#ITEM#sales-seat#2026-02-07",
     },
+    "pending_removal": {"PK": "ACCOUNT#acme", "SK": "SUB#sub_5ca58c7d1a0fb62aa#CHANGE#sales"},
+    "user": {"PK": "ACCOUNT#acme", "SK": "USER#ann#"},
+    "quote": {"PK": "ACCOUNT#acme", "SK": "QUOTE#q-17#"},
     "invoice": {"PK": "ACCOUNT#acme", "SK": "INVOICE#sub_5ca58c7d1a0fb62aa-00001#"},
     "past_attempt": {"PK": "ACCOUNT#acme", "SK": "INVOICE#sub_5ca58c7d1a0fb62aa-00001#ATTEMPT#01"},
     "credit_note": {"PK": "ACCOUNT#acme", "SK": "INVOICE#sub_5ca58c7d1a0fb62aa-00001#CREDIT#01"},

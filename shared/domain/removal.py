@@ -1,0 +1,173 @@
+"""Removing additional seats: asked for at any time, done at the start of the next commitment term."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import NamedTuple
+
+from shared.domain import seats
+from shared.domain.catalog import Catalog, Kind
+from shared.domain.changes import Changes, Event
+from shared.domain.errors import Conflict, Invalid, NotFound
+from shared.domain.money import Money
+from shared.domain.quote import Quote
+from shared.domain.seats import Seats
+from shared.domain.subscription import (
+    Book,
+    LeavesFirst,
+    PendingRemoval,
+    Subscription,
+    SubscriptionItem,
+)
+
+
+class Removal(NamedTuple):
+    """What removing seats comes to: the subscription now and after the update (R30)."""
+
+    pending: PendingRemoval
+    now: Seats
+    then: Seats
+    cost_now: Money
+    cost_then: Money  # with all removals that wait for the same day
+    leaving: tuple[SubscriptionItem, ...]  # the lots, in the order in which they leave (D4)
+
+
+def schedule(book: Book, seat_type: str, quantity: int, leaves_first: LeavesFirst) -> tuple[Removal, Changes]:
+    """Ask for seats to be removed at the start of the next commitment term (R28, R29, D1).
+
+    Only seats that were bought beside the included ones (R16), that nobody sits
+    on (R26, R27), and not below what the price demands (F2). One request for
+    each seat type: to change its number it is cancelled and made anew (R33).
+    """
+    subscription = book.subscription
+    seats.check_running(subscription)
+    if any(each.seat_type == seat_type for each in book.removals):
+        sentence = f"A removal of {seat_type} seats is scheduled already. Cancel it to schedule another."
+        raise Conflict(sentence, code="removal_pending")
+    pending = PendingRemoval(
+        account_id=subscription.account_id,
+        subscription_id=subscription.id,
+        seat_type=seat_type,
+        quantity=quantity,
+        effective_on=subscription.current_term.end,
+        leaves_first=leaves_first,
+    )
+    _check(subscription, pending)
+    after = book._replace(removals=(*book.removals, pending))
+    event = Event(subscription.account_id, "seats.removal_scheduled", _told(pending))
+    return effect(after, pending), Changes(put=(subscription, pending), events=(event,))
+
+
+def check_self_service(subscription: Subscription, catalog: Catalog, quotes: list[Quote], on: date) -> None:
+    """Refuse what the seller's staff must do: for a legacy subscription, and while a quote is ahead (R35)."""
+    if any(catalog.is_legacy(item.product) for item in subscription.items):
+        sentence = "This is a legacy subscription. Please ask your seller to remove seats."
+        raise Conflict(sentence, code="legacy_subscription")
+    ahead = next((quote for quote in quotes if quote.dated > on), None)
+    if ahead:
+        sentence = f"Quote {ahead.id} of {ahead.dated} is open. Please ask your seller to remove seats."
+        raise Conflict(sentence, code="quote_open")
+
+
+def _check(subscription: Subscription, wanted: PendingRemoval) -> None:
+    """Refuse what cannot be removed, and say why."""
+    here = seats.of_type(subscription, wanted.seat_type)
+    if wanted.quantity < 1:
+        raise Invalid("The number of seats to remove must be at least 1.", code="invalid_quantity")
+    if not here.total:
+        sentence = f"This subscription has no seats of type {wanted.seat_type[:80]!r}."
+        raise NotFound(sentence, code="unknown_seat_type")
+    if subscription.ends_on and subscription.ends_on <= wanted.effective_on:
+        sentence = f"This subscription ends on {subscription.ends_on}; there is no further term to have fewer seats."
+        raise Conflict(sentence, code="no_next_term")
+    fewest = minimum(subscription, wanted.seat_type)
+    if here.total - wanted.quantity < fewest:
+        sentence = f"Of {here.total} {here.type} seats {fewest} must stay; {here.total - fewest} can be removed."
+        raise Conflict(sentence, code="below_minimum")
+    if wanted.quantity > here.available:
+        sentence = f"{here.available} of {here.total} {here.type} seats are unassigned. Please unassign more first."
+        raise Conflict(sentence, code="seats_assigned")
+
+
+def minimum(subscription: Subscription, seat_type: str) -> int:
+    """The fewest seats of a type that can be kept (F2): the included ones, what a price demands, one at all."""
+    lots = seats.lots(subscription, seat_type)
+    included = seats.of_type(subscription, seat_type).included
+    alone = len(lots) == len(subscription.items)  # without any of them nothing would be left: that is cancelling
+    return included + max(1 if alone else 0, *(lot.minimum for lot in lots), 0)
+
+
+def effect(book: Book, pending: PendingRemoval) -> Removal:
+    """What a removal that waits comes to, as things stand: it is shown before, after, and until it happens."""
+    subscription = book.subscription
+    together = tuple(each for each in book.removals if each.effective_on <= pending.effective_on)
+    left, leaving = _without(subscription.items, pending)
+    return Removal(
+        pending=pending,
+        now=seats.of_type(subscription, pending.seat_type),
+        then=seats.of_type(replace(subscription, items=left), pending.seat_type),
+        cost_now=subscription.fee,
+        cost_then=applied(subscription, together).fee,
+        leaving=leaving,
+    )
+
+
+def cancel(book: Book, seat_type: str) -> tuple[Removal, Changes]:
+    """Withdraw the request (R32)."""
+    pending = waiting(book, seat_type)
+    if pending is None:
+        raise NotFound(f"No removal of {seat_type[:80]!r} seats is scheduled.", code="no_removal_pending")
+    changes = Changes(put=(book.subscription,), delete=(pending,), events=(canceled(pending, "asked"),))
+    return effect(book, pending), changes
+
+
+def waiting(book: Book, seat_type: str) -> PendingRemoval | None:
+    """The removal of a seat type that waits for the next term."""
+    return next((each for each in book.removals if each.seat_type == seat_type), None)
+
+
+def canceled(pending: PendingRemoval, cause: str) -> Event:
+    """That a removal is cancelled: somebody ``asked``, or one of its seats was ``assigned`` (R34, D2)."""
+    return Event(pending.account_id, "seats.removal_canceled", {**_told(pending), "cause": cause})
+
+
+def applied(subscription: Subscription, due: tuple[PendingRemoval, ...]) -> Subscription:
+    """The subscription with fewer seats: at the start of a term."""
+    for pending in due:
+        items, _ = _without(subscription.items, pending)
+        subscription = replace(subscription, items=items)
+        here = seats.of_type(subscription, pending.seat_type)
+        assert here.available >= 0, f"{subscription.id}: {here} would be assigned"
+    return subscription
+
+
+def removed(subscription: Subscription, pending: PendingRemoval) -> Event:
+    """That seats are gone."""
+    total = seats.of_type(subscription, pending.seat_type).total
+    return Event(pending.account_id, "seats.removed", {**_told(pending), "total": total})
+
+
+def _without(
+    items: tuple[SubscriptionItem, ...], pending: PendingRemoval
+) -> tuple[tuple[SubscriptionItem, ...], tuple[SubscriptionItem, ...]]:
+    """What is left of the items, and what leaves them: price by price, the newest or the oldest first (D4)."""
+    newest = pending.leaves_first is LeavesFirst.NEWEST
+    left, leaving, more = list(items), [], pending.quantity
+    for i in reversed(range(len(items))) if newest else range(len(items)):
+        lot = items[i]
+        if lot.kind is Kind.SEAT and lot.seat_type == pending.seat_type and more:
+            gone = min(more, lot.quantity)
+            left[i] = replace(lot, quantity=lot.quantity - gone)
+            leaving.append(replace(lot, quantity=gone))
+            more -= gone
+    return tuple(item for item in left if item.quantity), tuple(leaving)
+
+
+def _told(pending: PendingRemoval) -> dict[str, str | int]:
+    return {
+        "subscription": pending.subscription_id,
+        "seat_type": pending.seat_type,
+        "quantity": pending.quantity,
+        "effective_on": str(pending.effective_on),
+    }
