@@ -17,6 +17,7 @@ from shared.edge.jobs import Job
 from shared.edge.schemas import StartImport
 from shared.edge.telemetry import logger, metrics
 from shared.store import contacts
+from shared.store import imports as stored
 
 if TYPE_CHECKING:
     from shared.edge import answers
@@ -51,7 +52,7 @@ def start_import(account: str, file: str, body: StartImport) -> answers.Import:
 
     def decide() -> Decision[dict[str, str]]:
         edge.situation(account, api.now)
-        it = contacts.contact_import(account, file)
+        it = stored.contact_import(account, file)
         uploaded = files.find(it.file)
         if uploaded is None:
             raise Conflict("Nothing was uploaded yet.", code="nothing_uploaded")
@@ -77,7 +78,7 @@ def _go_on(context: Any, job: Job) -> None:
 
 
 def _shown(account: str, import_id: str) -> answers.Import:
-    it = contacts.contact_import(account, import_id)
+    it = stored.contact_import(account, import_id)
     known = edge.situation(account, api.now)
     price = edge.price_of(known.tier) if known.tier else None
     return import_views.contact_import(it, known, price, contacts.live(account))

@@ -56,17 +56,16 @@ class SubscriptionItem:
         return self.unit.times(self.quantity)
 
 
-@dataclass(frozen=True, slots=True)
-class TierReduction:
+class TierReduction(NamedTuple):
     """A lower contact tier from the next term on, as was asked for (F11): ``item`` takes the place of the tier's.
 
     It takes effect only if the contacts fit then, so the renewal waits until
-    they are counted: ``count`` of them on ``counted_on``.
+    they are counted: ``marketing`` of them on ``counted_on``.
     """
 
     item: SubscriptionItem
     effective_on: date
-    count: int = 0
+    marketing: int = 0
     counted_on: date | None = None
 
 

@@ -162,7 +162,7 @@ def counted(subscription: Subscription, count: int, on: date) -> Changes:
     reduction = subscription.tier_reduction
     if reduction is None or not waits_for_count(subscription, reduction.effective_on) or on < reduction.effective_on:
         return Changes()
-    known = replace(reduction, count=count, counted_on=on)
+    known = reduction._replace(marketing=count, counted_on=on)
     return Changes(put=(replace(subscription, tier_reduction=known),))
 
 
@@ -172,8 +172,8 @@ def reduced(subscription: Subscription, on: date) -> tuple[Subscription, tuple[E
     if reduction is None or on < reduction.effective_on:
         return subscription, ()
     renewed = replace(subscription, tier_reduction=None)
-    data = _lowering(subscription, reduction) | {"marketing": reduction.count}
-    if reduction.count > reduction.item.contacts:
+    data = _lowering(subscription, reduction) | {"marketing": reduction.marketing}
+    if reduction.marketing > reduction.item.contacts:
         data["cause"] = "too_many_contacts"
         return renewed, (_event(subscription, "tier.reduction_canceled", data),)
     return _with_tier(renewed, reduction.item), (_event(subscription, "tier.reduced", data),)

@@ -19,6 +19,7 @@ from shared.edge.contacts import Situation
 from shared.edge.jobs import Job
 from shared.edge.telemetry import logger, record
 from shared.store import contacts, table
+from shared.store import imports as stored
 
 PAGE = 256 * 1024
 """Bytes that are taken at a time: some thousand rows, written within seconds."""
@@ -50,7 +51,7 @@ class _Broken(Exception):
 
 def go_on(account_id: str, import_id: str, has_time: Callable[[], bool]) -> bool:
     """Take an import on, page by page; ``False`` where the time ran out and more is left."""
-    it, lost = contacts.contact_import(account_id, import_id), 0
+    it, lost = stored.contact_import(account_id, import_id), 0
     while it.status in UNDER_WAY:
         if not has_time():
             logger.info("import goes on", account=account_id, id=import_id, rows=it.tally.rows)
@@ -62,7 +63,7 @@ def go_on(account_id: str, import_id: str, has_time: Callable[[], bool]) -> bool
             if lost == _ATTEMPTS:
                 raise
             clock.pause(lost)
-            it = contacts.contact_import(account_id, import_id)
+            it = stored.contact_import(account_id, import_id)
         except (files.Changed, _Broken) as error:
             code = "file_changed" if isinstance(error, files.Changed) else str(error)
             _commit(rules.failed(it, code))
@@ -72,7 +73,7 @@ def go_on(account_id: str, import_id: str, has_time: Callable[[], bool]) -> bool
 
 def give_up(job: Job, error: Exception) -> None:
     """What keeps failing is told to whoever looks at the import; started again it begins anew."""
-    it = contacts.contact_import(job.account_id, job.id)
+    it = stored.contact_import(job.account_id, job.id)
     logger.error("import given up", account=job.account_id, id=job.id, reason=str(error)[:300])
     if it.status in UNDER_WAY:
         _commit(rules.failed(it, "internal_error"))
@@ -107,7 +108,7 @@ def _decide(it: ContactImport) -> ContactImport:
         return _kept(decided)
     if plan.held_back:
         _commit(edge.Done(0, plan.held_back, known).told)
-    return contacts.decide_page(decided, plan.marketing(day), plan.total, maximum)
+    return stored.decide_page(decided, plan.marketing(day), plan.total, maximum)
 
 
 def _write(it: ContactImport, page: Page) -> ContactImport:

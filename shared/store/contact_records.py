@@ -1,4 +1,4 @@
-"""The records of contacts: the contacts themselves, how many there are, and what is imported.
+"""The records of contacts: the contacts themselves, and how many there are.
 
 They stand apart from ``records``, so that the functions which have nothing to
 do with contacts need not load them.
@@ -10,10 +10,9 @@ from typing import ClassVar
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute, VersionAttribute
 
-from shared.domain.contact_import import ContactImport, ImportStatus, Layout, Page, Tally
 from shared.domain.contacts import Contact
 from shared.domain.recount import ContactSummary, DailyCount, LiveCount, ShardCount
-from shared.store.attributes import DataAttribute, DateAttribute, InstantAttribute, WordAttribute
+from shared.store.attributes import DataAttribute, DateAttribute, InstantAttribute
 from shared.store.record import RECORD_OF, Record
 
 
@@ -76,27 +75,6 @@ class DailyCountRecord(Record, discriminator="daily_count"):
     total = NumberAttribute()
     peak = NumberAttribute()
     tier = NumberAttribute(null=True)
-
-
-class ContactImportRecord(Record, discriminator="contact_import"):
-    """A CSV file of contacts, and how far it is imported."""
-
-    entity = ContactImport
-    keys: ClassVar = {"PK": "ACCOUNT#{account_id}", "SK": "IMPORT#{id}#"}
-    version = VersionAttribute()
-    account_id = UnicodeAttribute()
-    id = UnicodeAttribute()
-    created_at = InstantAttribute()
-    status = WordAttribute(ImportStatus, null=True)
-    size = NumberAttribute(null=True)
-    etag = UnicodeAttribute(null=True)
-    layout: DataAttribute[Layout] = DataAttribute(Layout, null=True)
-    offset = NumberAttribute(null=True)
-    lines = NumberAttribute(null=True)
-    page: DataAttribute[Page] = DataAttribute(Page, null=True)
-    tally: DataAttribute[Tally] = DataAttribute(Tally, null=True)
-    reports = NumberAttribute(null=True)
-    error = UnicodeAttribute(null=True)
 
 
 RECORD_OF.update({cls.entity: cls for cls in Record.__subclasses__()})

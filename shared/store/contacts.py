@@ -8,26 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from pynamodb.exceptions import DeleteError, PutError, PynamoDBException, TransactWriteError, UpdateError
+from pynamodb.exceptions import DeleteError, PutError, PynamoDBException, UpdateError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
-from pynamodb.transactions import TransactWrite
 
 from shared.domain.catalog import Price
-from shared.domain.contact_import import ContactImport
 from shared.domain.contacts import Change, Contact
-from shared.domain.errors import NotFound
 from shared.domain.recount import ContactSummary, DailyCount, LiveCount, ShardCount
 from shared.store.contact_records import ContactRecord, LiveCountRecord
 from shared.store.record import Record
-from shared.store.table import Stale
 
 MOST_DAYS = 400
-_LOST = ("ConditionalCheckFailed", "TransactionConflict")
 
 
 def summary(account_id: str) -> ContactSummary | None:
@@ -75,16 +69,8 @@ def count(account_id: str, number: int, day: date, so_far: ShardCount) -> ShardC
     return ShardCount(so_far.marketing + answer["Count"], so_far.total + answer["ScannedCount"], after, not after)
 
 
-def contact_import(account_id: str, import_id: str) -> ContactImport:
-    """AP27: an import of contacts, and how far it is."""
-    found: ContactImport | None = _get(f"ACCOUNT#{account_id}", f"IMPORT#{import_id}#")
-    if found is None:
-        raise NotFound(f"There is no import {import_id!r}.", code="unknown_import")
-    return found
-
-
 def price(price_id: str) -> Price | None:
-    """AP28: a price that was published once, whether it is still sold or not."""
+    """AP27: a price that was published once, whether it is still sold or not."""
     found: Price | None = _get("CATALOG", f"PRICE#{price_id}#")
     return found
 
@@ -106,7 +92,7 @@ def add(account_id: str, marketing: int, total: int, at_most: int | None = None)
     """Let the live count follow what changes; not if more than ``at_most`` would be marketing contacts then."""
     counter = LiveCountRecord(f"ACCOUNT#{account_id}", "LIVE")
     try:
-        counter.update(_added(marketing, total), None if at_most is None else _room(at_most - marketing))
+        counter.update(added(marketing, total), None if at_most is None else room(at_most - marketing))
     except UpdateError as error:
         return _held(error)
     now = int(counter.marketing)
@@ -115,22 +101,6 @@ def add(account_id: str, marketing: int, total: int, at_most: int | None = None)
         with suppress(UpdateError):  # others have counted more meanwhile
             counter.update([LiveCountRecord.peak.set(now)], lower)
     return True
-
-
-def decide_page(it: ContactImport, marketing: int, total: int, at_most: int | None) -> ContactImport:
-    """Keep what a page of an import comes to, counted in the same transaction; ``Stale`` if others were first."""
-    try:
-        with TransactWrite(connection=Record._get_connection().connection) as transaction:  # noqa: SLF001
-            transaction.save(Record.of(it))
-            if marketing or total:
-                counter = LiveCountRecord(f"ACCOUNT#{it.account_id}", "LIVE")
-                room = None if at_most is None or marketing <= 0 else _room(at_most - marketing)
-                transaction.update(counter, _added(marketing, total), room)
-    except TransactWriteError as error:
-        if any(reason and reason.code in _LOST for reason in error.cancellation_reasons):
-            raise Stale("Others are changing the same contacts right now.") from error
-        raise
-    return replace(it, version=it.version + 1)
 
 
 def settle(before: LiveCount, marketing: int, total: int) -> None:
@@ -144,7 +114,8 @@ def settle(before: LiveCount, marketing: int, total: int) -> None:
     ])  # fmt: skip
 
 
-def _added(marketing: int, total: int) -> list[Action]:
+def added(marketing: int, total: int) -> list[Action]:
+    """What moves the live count."""
     return [
         Record.kind.set(LiveCountRecord),
         LiveCountRecord.marketing.add(marketing),
@@ -152,7 +123,7 @@ def _added(marketing: int, total: int) -> list[Action]:
     ]
 
 
-def _room(fewest: int) -> Condition:
+def room(fewest: int) -> Condition:
     """There are so few marketing contacts that those to come fit in."""
     few: Condition = LiveCountRecord.marketing <= fewest
     return few | LiveCountRecord.marketing.does_not_exist() if fewest >= 0 else few

@@ -4,14 +4,14 @@ import inspect
 import re
 from pathlib import Path
 
-from shared.store import contact_records, contacts, queries, records
+from shared.store import contact_records, contacts, import_records, imports, queries, records
 from shared.store.record import Record
 
 PAGE = Path(__file__).parents[2] / "docs/data-model.md"
 KEYS = ("PK", "SK", "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK")
-READERS = (queries, contacts)
-"""The modules that read the table: contacts have one of their own."""
-NO_ACCESS = {"connect", "forget", "write", "add", "settle", "decide_page"}
+READERS = (queries, contacts, imports)
+"""The modules that read the table: contacts and their imports have their own."""
+NO_ACCESS = {"connect", "forget", "write", "add", "settle", "added", "room", "decide_page"}
 """What they offer beside reading."""
 
 
@@ -26,7 +26,7 @@ def chart():
 
 def kinds():
     """The kinds of records in the order of their modules, whichever was loaded first."""
-    for module in (records, contact_records):
+    for module in (records, contact_records, import_records):
         for kind in vars(module).values():
             if inspect.isclass(kind) and issubclass(kind, Record) and kind.__module__ == module.__name__:
                 yield kind

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.local import template
-from shared.store import contacts, queries, records
+from shared.store import contacts, imports, queries, records
 from shared.store.record import Record
 from shared.store.records import Answer, AnswerRecord, DifferenceRecord, EventRecord
 from tests.architecture.data_model import KEYS, PAGE, access, chart, filled, patterns
@@ -147,13 +147,15 @@ def test_every_access_pattern_has_a_test_that_bears_its_number():
     tested = {int(number) for number in re.findall(r"def test_ap(\d+)_", tests)}
     assert tested == {number for number, _, _ in patterns()}
     for _, name, _ in patterns():
-        assert re.search(rf"(queries|contacts)\.{name}\b", tests), f"no test of an access pattern calls {name}"
+        assert re.search(rf"(queries|contacts|imports)\.{name}\b", tests), (
+            f"no test calls {name}"
+        )
 
 
-def test_the_table_is_read_in_two_modules():
-    """Every query stands in queries.py, or in contacts.py; others get what they need from there."""
+def test_the_table_is_read_in_three_modules():
+    """Every query stands in queries.py, contacts.py or imports.py; others get what they need from there."""
     root = Path(records.__file__).parents[2]
     reading = re.compile(r"\b\w*Record\w*\.(query|get|scan|batch_get|due\.query|lists\.query)\(")
     readers = [path for folder in ("functions", "shared") for path in (root / folder).rglob("*.py")
                if reading.search(path.read_text())]  # fmt: skip
-    assert sorted(readers) == [Path(module.__file__) for module in (contacts, queries)]
+    assert sorted(readers) == [Path(module.__file__) for module in (contacts, imports, queries)]

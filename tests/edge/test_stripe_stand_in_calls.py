@@ -276,7 +276,7 @@ def test_a_fault_is_put_around_each_call(world):
         refused(library.APIConnectionError, call, "x_1")
     refused(library.APIConnectionError, world.payments.list)
     refused(library.APIConnectionError, world.client.refunds.create, {"payment_intent": "pi_1"})
-    assert places == [f"stripe.{what}" for what in ("create", "get", "confirm", "cancel", "other", "list", "refund")]
+    assert places == [f"stripe.{what}" for what in ("create", "get", "confirm", "cancel", "read", "list", "refund")]
     world.http.fault = None
     assert world.charge("k", payment_method="pm_card_visa").last_response.headers["Idempotent-Replayed"] == "true"
     assert len(world.payments.list().data) == 1

@@ -18,8 +18,7 @@ from shared.domain.recount import ContactSummary, DailyCount, LiveCount
 from shared.domain.refund import CreditNote, Reason, Refund, RefundStatus
 from shared.domain.subscription import PendingInvoiceItem, PendingRemoval, Status, Subscription, SubscriptionItem
 from shared.domain.user import HeldSeat, User
-from shared.store import contact_records as _all_kinds  # noqa: F401 - so that Record knows them
-from shared.store import table
+from shared.store import contact_records, import_records, table  # noqa: F401 - so that Record knows them
 from shared.store.records import Answer, CatalogHead, Entry
 
 NOW = datetime(2026, 2, 7, 15, 30, tzinfo=UTC)

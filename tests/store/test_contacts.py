@@ -9,7 +9,7 @@ from shared.domain.contact_import import ContactImport
 from shared.domain.contacts import Change, Contact
 from shared.domain.errors import NotFound
 from shared.domain.recount import DailyCount, LiveCount, ShardCount
-from shared.store import contacts
+from shared.store import contacts, imports
 from shared.store.record import PARTS, part
 from shared.store.table import Stale
 from tests.store.examples import DAILY, IMPORT, NOW, PRICE, SUMMARY, write
@@ -103,26 +103,26 @@ def test_ap26_a_count_goes_on_where_it_stood():
     assert rest == ShardCount(1 + len(others), 1 + len(others), "", done=True)
 
 
-def test_ap27_an_import():
+def test_ap28_an_import():
     write(IMPORT)
-    assert contacts.contact_import("acme", IMPORT.id) == replace(IMPORT, version=1)
+    assert imports.contact_import("acme", IMPORT.id) == replace(IMPORT, version=1)
     with pytest.raises(NotFound) as refused:
-        contacts.contact_import("acme", "imp_none")
+        imports.contact_import("acme", "imp_none")
     assert refused.value.code == "unknown_import"
 
 
-def test_ap27_a_page_of_an_import_is_decided_once_and_counted_with_it():
-    decided = contacts.decide_page(NOBODY, 2, 3, None)
+def test_ap28_a_page_of_an_import_is_decided_once_and_counted_with_it():
+    decided = imports.decide_page(NOBODY, 2, 3, None)
     assert decided.version == 1
     assert contacts.live("acme") == LiveCount("acme", 2, 3, 0)
     for again, at_most in ((NOBODY, None), (decided, 3)):
         with pytest.raises(Stale):
-            contacts.decide_page(again, 2, 2, at_most)
+            imports.decide_page(again, 2, 2, at_most)
     assert contacts.live("acme").marketing == 2
-    assert contacts.decide_page(decided, 0, 0, 0).version == 2
+    assert imports.decide_page(decided, 0, 0, 0).version == 2
 
 
-def test_ap28_a_price_that_was_published_once():
+def test_ap27_a_price_that_was_published_once():
     write(PRICE)
     assert contacts.price(PRICE.id) == PRICE
     assert contacts.price("none") is None

@@ -1,0 +1,35 @@
+"""The record of an import of contacts, for the functions that import."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute, VersionAttribute
+
+from shared.domain.contact_import import ContactImport, ImportStatus, Layout, Page, Tally
+from shared.store.attributes import DataAttribute, InstantAttribute, WordAttribute
+from shared.store.record import RECORD_OF, Record
+
+
+class ContactImportRecord(Record, discriminator="contact_import"):
+    """A CSV file of contacts, and how far it is imported."""
+
+    entity = ContactImport
+    keys: ClassVar = {"PK": "ACCOUNT#{account_id}", "SK": "IMPORT#{id}#"}
+    version = VersionAttribute()
+    account_id = UnicodeAttribute()
+    id = UnicodeAttribute()
+    created_at = InstantAttribute()
+    status = WordAttribute(ImportStatus, null=True)
+    size = NumberAttribute(null=True)
+    etag = UnicodeAttribute(null=True)
+    layout: DataAttribute[Layout] = DataAttribute(Layout, null=True)
+    offset = NumberAttribute(null=True)
+    lines = NumberAttribute(null=True)
+    page: DataAttribute[Page] = DataAttribute(Page, null=True)
+    tally: DataAttribute[Tally] = DataAttribute(Tally, null=True)
+    reports = NumberAttribute(null=True)
+    error = UnicodeAttribute(null=True)
+
+
+RECORD_OF[ContactImport] = ContactImportRecord

@@ -1,0 +1,44 @@
+"""Imports of contacts in the table: how far one is, and a page of it decided."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pynamodb.exceptions import TransactWriteError
+from pynamodb.transactions import TransactWrite
+
+from shared.domain.contact_import import ContactImport
+from shared.domain.errors import NotFound
+from shared.store import contacts
+from shared.store import import_records as _kinds  # noqa: F401 - so that Record knows them
+from shared.store.contact_records import LiveCountRecord
+from shared.store.record import Record
+from shared.store.table import Stale
+
+_LOST = ("ConditionalCheckFailed", "TransactionConflict")
+
+
+def contact_import(account_id: str, import_id: str) -> ContactImport:
+    """AP28: an import of contacts, and how far it is."""
+    try:
+        record = Record.get(f"ACCOUNT#{account_id}", f"IMPORT#{import_id}#", consistent_read=True)
+    except Record.DoesNotExist:
+        raise NotFound(f"There is no import {import_id!r}.", code="unknown_import") from None
+    found: ContactImport = record.to_entity()
+    return found
+
+
+def decide_page(it: ContactImport, marketing: int, total: int, at_most: int | None) -> ContactImport:
+    """Keep what a page of an import comes to, counted in the same transaction; ``Stale`` if others were first."""
+    try:
+        with TransactWrite(connection=Record._get_connection().connection) as transaction:  # noqa: SLF001
+            transaction.save(Record.of(it))
+            if marketing or total:
+                counter = LiveCountRecord(f"ACCOUNT#{it.account_id}", "LIVE")
+                fits = None if at_most is None or marketing <= 0 else contacts.room(at_most - marketing)
+                transaction.update(counter, contacts.added(marketing, total), fits)
+    except TransactWriteError as error:
+        if any(reason and reason.code in _LOST for reason in error.cancellation_reasons):
+            raise Stale("Others are changing the same contacts right now.") from error
+        raise
+    return replace(it, version=it.version + 1)
