@@ -269,6 +269,7 @@ class Cloud:
 
         os.environ.update({name: value for each in self.template.functions.values()
                            for name, value in each.environment.items()} | _ENVIRONMENT)  # fmt: skip
+        os.environ.pop("AWS_ENDPOINT_URL_S3", None)  # a server's address, of an earlier cloud
         aws.answer_here({
             "dynamodb": self.store.answer, "sqs": self.queues.answer, "s3": self.files.answer, "ssm": _parameter,
         })  # fmt: skip
