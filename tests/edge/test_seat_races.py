@@ -68,10 +68,12 @@ def moved(request, over_http):
             items = world.contents()
             names = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
             table = {name: template.read().table[name] for name in names}
+            others = dict(aws.answering)
+            aws.answering.clear()  # what is asked now goes to the server, and is signed
             client.create_table(**table, TableName=template.TABLE_NAME)
-            aws.answering["dynamodb"] = ask
             for item in items:
                 client.put_item(TableName=template.TABLE_NAME, Item=item)
+            aws.answering.update(others, dynamodb=ask)
         return world
 
     yield move
