@@ -147,9 +147,7 @@ def test_every_access_pattern_has_a_test_that_bears_its_number():
     tested = {int(number) for number in re.findall(r"def test_ap(\d+)_", tests)}
     assert tested == {number for number, _, _ in patterns()}
     for _, name, _ in patterns():
-        assert re.search(rf"(queries|contacts|imports)\.{name}\b", tests), (
-            f"no test calls {name}"
-        )
+        assert re.search(rf"(queries|contacts|imports)\.{name}\b", tests), f"no test calls {name}"
 
 
 def test_the_table_is_read_in_three_modules():
