@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 from shared import files
 from shared.domain import contact_import
 from shared.domain.changes import Changes
-from shared.domain.contact_import import ContactImport
-from shared.domain.errors import Conflict
+from shared.edge import clock, import_views, imports, jobs
 from shared.edge import contacts as edge
-from shared.edge import import_views, imports, jobs
 from shared.edge.api import Api, Decision, entry_point
 from shared.edge.jobs import Job
-from shared.edge.schemas import StartImport
+from shared.edge.schemas import OpenImport, StartImport
 from shared.edge.telemetry import logger, metrics
-from shared.store import contacts
 from shared.store import imports as stored
 
 if TYPE_CHECKING:
@@ -28,13 +25,14 @@ api = Api()
 
 
 @api.serve("POST /v1/accounts/{account}/contacts/imports", status=201)
-def open_import(account: str) -> answers.Import:
-    """Open an import: the file is uploaded with a PUT to the address in the answer, within an hour."""
+def open_import(account: str, body: OpenImport) -> answers.Import:
+    """Open an import: a file of so many bytes is uploaded with a PUT to the address in the answer, within an hour."""
     import_id = api.request_id("imp", account)
 
     def decide() -> Decision[dict[str, str]]:
         edge.situation(account, api.now)
-        return Decision(Changes(put=(ContactImport(account, import_id, api.now),)), {"import": import_id})
+        opened = contact_import.opened(account, import_id, body.bytes, stored.imports(account), api.now)
+        return Decision(Changes(put=(opened,)), {"import": import_id})
 
     # The stored answer is the id: no signed address is kept, and a replay shows how far it is.
     return _shown(account, api.once(account, decide)["import"])
@@ -53,15 +51,21 @@ def start_import(account: str, file: str, body: StartImport) -> answers.Import:
     def decide() -> Decision[dict[str, str]]:
         edge.situation(account, api.now)
         it = stored.contact_import(account, file)
-        uploaded = files.find(it.file)
-        if uploaded is None:
-            raise Conflict("Nothing was uploaded yet.", code="nothing_uploaded")
-        changes = contact_import.started(it, uploaded.size, uploaded.etag, dry_run=body.dry_run)
+        changes = contact_import.started(it, files.find(it.file), api.now, dry_run=body.dry_run)
         return Decision(changes, {"import": file})
 
     api.once(account, decide)
-    imports.start(account, file)  # for a replay, too: perhaps the first one died before it was queued
-    return _shown(account, file)
+    it = stored.contact_import(account, file)
+    if it.due_at and it.due_at <= clock.now():  # nobody has it: perhaps a first request died before it was queued
+        imports.start(account, file)
+    return import_views.contact_import(it)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def sweep(_event: dict[str, Any], _context: Any) -> int:
+    """Queue every import that is under way and that nobody goes on with."""
+    return jobs.sweep("import", "IMPORT_QUEUE_URL")
 
 
 @logger.inject_lambda_context
@@ -78,10 +82,7 @@ def _go_on(context: Any, job: Job) -> None:
 
 
 def _shown(account: str, import_id: str) -> answers.Import:
-    it = stored.contact_import(account, import_id)
-    known = edge.situation(account, api.now)
-    price = edge.price_of(known.tier) if known.tier else None
-    return import_views.contact_import(it, known, price, contacts.live(account))
+    return import_views.contact_import(stored.contact_import(account, import_id))
 
 
 handler = entry_point(api)

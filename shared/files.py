@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import botocore.session
@@ -30,9 +31,9 @@ class Changed(Exception):
     """The file is not the one any more that it was."""
 
 
-def upload_address(key: str) -> str:
-    """Where whoever has it may upload a file, for an hour, with a PUT."""
-    return _signed("put_object", key)
+def upload_address(key: str, size: int) -> str:
+    """Where whoever has it may upload a file of so many bytes, for an hour, with a PUT; S3 takes no other size."""
+    return _signed("put_object", key, ContentLength=size)
 
 
 def download_address(key: str) -> str:
@@ -69,13 +70,32 @@ def write(key: str, content: bytes) -> None:
     _s3().put_object(Bucket=_bucket(), Key=key, Body=content, ContentType="text/csv; charset=utf-8")
 
 
+def save(key: str, path: Path) -> None:
+    """Keep a file of this machine, however large."""
+    with path.open("rb") as content:
+        _s3().put_object(Bucket=_bucket(), Key=key, Body=content)
+
+
+def load(key: str, path: Path) -> None:
+    """Bring back a file that was kept."""
+    content = _s3().get_object(Bucket=_bucket(), Key=key)["Body"]
+    with path.open("wb") as file:
+        file.writelines(content.iter_chunks(1024**2))
+
+
+def delete(*keys: str) -> None:
+    """Delete files; those that are not there need not be."""
+    for key in keys:
+        _s3().delete_object(Bucket=_bucket(), Key=key)
+
+
 def forget() -> None:
     """Nothing is known of where S3 is."""
     _s3.cache_clear()
 
 
-def _signed(method: str, key: str) -> str:
-    params = {"Bucket": _bucket(), "Key": key}
+def _signed(method: str, key: str, **more: Any) -> str:
+    params = {"Bucket": _bucket(), "Key": key, **more}
     return str(_s3().generate_presigned_url(method, Params=params, ExpiresIn=OPEN_FOR))
 
 

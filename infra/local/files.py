@@ -47,6 +47,9 @@ class Files:
             body = request.body
             self.contents[key] = body if isinstance(body, bytes) else body.read()
             return _response(request, 200, b"", {"ETag": _etag(self.contents[key])})
+        if request.method == "DELETE":
+            self.contents.pop(key, None)
+            return _response(request, 204, b"", {})
         if key not in self.contents:
             return _response(request, 404, _refusal("NoSuchKey"), {})
         content = self.contents[key]

@@ -139,6 +139,7 @@ def every(expression: str) -> timedelta:
 _TYPES = (
     "AWS::DynamoDB::Table",
     "AWS::S3::Bucket",
+    "AWS::S3::BucketPolicy",  # the local run is one process
     "AWS::SQS::Queue",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Serverless::Function",

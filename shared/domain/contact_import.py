@@ -1,4 +1,4 @@
-"""Importing contacts from a CSV file: which rows are taken, how far it is, and what it would come to.
+"""Importing contacts from a CSV file: how far it is, who goes on with it, and what it has come to.
 
 A file is taken page by page. What a page comes to is decided and kept, with
 all its counts, before anything of it is written; whoever finds an import that
@@ -8,25 +8,31 @@ counted twice or half.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 from shared.domain.changes import Changes, Event
-from shared.domain.contacts import CONTACT_ID, Command, Contact, Plan, Wish
+from shared.domain.contact_rows import Layout, Row
+from shared.domain.contacts import Command, Contact, Plan, Today, Wish
 from shared.domain.errors import Conflict, Invalid
+from shared.domain.money import Money
 
 LARGEST_FILE = 2 * 1024**3
 """Bytes: ten million rows of two hundred, or forty million short ones."""
+MOST_OPEN = 20
+"""Imports of an account that wait for their upload or are under way."""
 MOST_REJECTED = 100_000
 """So many rejected rows are reported one by one; all of them are counted."""
-_VALUES = {
-    **dict.fromkeys(("true", "yes", "1"), Wish.MARKETING),
-    **dict.fromkeys(("false", "no", "0"), Wish.NON_MARKETING),
-}
+LEASE = timedelta(minutes=15)
+"""As long as a function may run: whoever has not renewed it for so long is gone."""
+MOST_TRIES = 5
+"""So often in a row it is taken up without getting any further."""
+STALLED = timedelta(hours=1)
+"""So long after the lease nobody has gone on with it: it may be started anew."""
+UPLOADED_WITHIN, KEPT = timedelta(days=1), timedelta(days=30)
 
 
 class ImportStatus(StrEnum):
@@ -41,14 +47,27 @@ class ImportStatus(StrEnum):
 
 
 UNDER_WAY = (ImportStatus.CHECKING, ImportStatus.RUNNING)
+_OPEN = (ImportStatus.AWAITING_UPLOAD, *UNDER_WAY)
 
 
-class Layout(NamedTuple):
-    """Where a row has what, as the header says."""
+class Tally(NamedTuple):
+    """What an import has come to so far."""
 
-    delimiter: str
-    contact: int
-    marketing: int
+    rows: int = 0
+    rejected: int = 0
+    new: int = 0  # contacts that were not there before
+    deleted: int = 0
+    marketing: int = 0  # how many more count now
+    at_count: int = 0  # how many more count at the next daily count
+    leaving: int = 0  # that stop counting at the next update date
+    held_back: int = 0  # beyond the customer's own maximum
+
+    def plus(self, other: Tally) -> Tally:
+        """Both together."""
+        return Tally(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+NOTHING = Tally()
 
 
 class Page(NamedTuple):
@@ -60,30 +79,36 @@ class Page(NamedTuple):
 
     end: int  # where in the file it ends, in bytes
     lines: int
+    read: int  # how much was read to find it
+    today: Today
+    tally: Tally
+    reported: bool
     cut: int | None = None
 
 
-class Tally(NamedTuple):
-    """What an import has come to so far."""
+class Outcome(NamedTuple):
+    """What the next daily count would be, the tier now and then, and what that costs."""
 
-    rows: int = 0
-    rejected: int = 0
-    new: int = 0  # contacts that were not there before
-    marketing: int = 0  # that count now and did not before
-    leaving: int = 0  # that stop counting at the next update date
-    held_back: int = 0  # beyond the customer's own maximum
-
-
-NOTHING = Tally()
+    marketing: int
+    tier: int | None = None
+    tier_after: int | None = None
+    charge: Money | None = None  # on the day after, for the rest of the period
+    costs_more: Money | None = None  # each period after it
 
 
 @dataclass(frozen=True, slots=True)
 class ContactImport:
-    """A CSV file of contacts: uploaded, then checked or imported page by page. ``offset`` is as far as it is."""
+    """A CSV file of contacts: uploaded, then checked or imported page by page. ``offset`` is as far as it is.
+
+    Under way, it belongs to who took the ``lease`` (named by the version it was
+    taken from) until ``due_at``; from then on anybody may go on. ``doubtful``
+    says that the live count may be off and is put right in the end.
+    """
 
     account_id: str
     id: str
     created_at: datetime
+    expires_at: datetime
     status: ImportStatus = ImportStatus.AWAITING_UPLOAD
     size: int = 0
     etag: str | None = None
@@ -94,148 +119,185 @@ class ContactImport:
     tally: Tally = NOTHING
     reports: int = 0  # parts of the report of rejected rows
     error: str | None = None
+    outcome: Outcome | None = None
+    due_at: datetime | None = None
+    lease: int = 0
+    tries: int = 0
+    drafted: int = 0  # how far the dry run is that was handed over
+    counts_at: datetime | None = None  # the daily count that was next when its first page was decided
+    doubtful: bool = False
     version: int = 0
 
     @property
     def file(self) -> str:
         """Where the uploaded file lies."""
-        return f"imports/{self.account_id}/{self.id}/contacts.csv"
+        return self._place("contacts.csv")
+
+    @property
+    def draft(self) -> str:
+        """Where lies what a dry run has found so far, while it is handed over."""
+        return self._place("draft")
 
     def report(self, part: int | None = None) -> str:
         """Where the report of rejected rows lies, or a part of it while it is written."""
-        name = "rejected" if part is None else f"rejected-{part:06}"
-        return f"imports/{self.account_id}/{self.id}/{name}.csv"
+        return self._place("rejected.csv" if part is None else f"rejected-{part:06}.csv")
+
+    def _place(self, name: str) -> str:
+        return f"imports/{self.account_id}/{self.id}/{name}"
 
 
-class Row(NamedTuple):
-    """A row of the file: what it asks for, or why it is rejected."""
+def opened(account_id: str, id_: str, size: int, others: Sequence[ContactImport], now: datetime) -> ContactImport:
+    """An import that waits for its upload, of so many bytes."""
+    if size > LARGEST_FILE:
+        raise Invalid(f"The file is larger than {LARGEST_FILE // 1024**3} GB.", code="file_too_large")
+    if sum(it.status in _OPEN and it.expires_at > now for it in others) >= MOST_OPEN:
+        raise Conflict(f"{MOST_OPEN} imports are open already; let one end first.", code="too_many_imports")
+    return ContactImport(account_id, id_, now, now + UPLOADED_WITHIN, size=size)
 
-    line: int
-    command: Command | None
-    reason: str | None = None
 
-
-def started(it: ContactImport, size: int, etag: str, *, dry_run: bool) -> Changes:
-    """Begin to check or to import an uploaded file; a check may be followed by the import."""
-    if it.status in UNDER_WAY:
+def started(it: ContactImport, uploaded: tuple[int, str] | None, now: datetime, *, dry_run: bool) -> Changes:
+    """Begin to check or to import a file, ``uploaded`` with its size and etag; a check may precede the import."""
+    if it.status in UNDER_WAY and it.due_at and now < it.due_at + STALLED:
         raise Conflict("This import is under way already.", code="import_under_way")
     if it.status is ImportStatus.DONE:
         raise Conflict("This file is imported already.", code="import_done")
-    if size > LARGEST_FILE:
-        raise Invalid(f"The file is larger than {LARGEST_FILE // 1024**3} GB.", code="file_too_large")
+    if uploaded is None:
+        raise Conflict("Nothing was uploaded yet.", code="nothing_uploaded")
+    size, etag = uploaded
+    if size != it.size:
+        raise Conflict(f"The file has {size:,} bytes, and not {it.size:,} as was said.", code="other_size")
     begun = replace(
-        it,
+        _anew(it),
         status=ImportStatus.CHECKING if dry_run else ImportStatus.RUNNING,
-        size=size,
+        expires_at=now + KEPT,
         etag=etag,
-        layout=None,
-        offset=0,
-        lines=0,
-        tally=NOTHING,
-        reports=0,
-        error=None,
+        doubtful=it.doubtful or it.page is not None,
+        due_at=now,
+        lease=0,
+        tries=0,
     )
     event = Event(it.account_id, "contacts.import_started", {"import": it.id, "dry_run": dry_run})
     return Changes(put=(begun,), events=(event,))
 
 
+def taken(it: ContactImport, now: datetime) -> ContactImport | None:
+    """The import in the hands of whoever goes on with it, if nobody does; a dry run that broke off begins anew."""
+    if it.status not in UNDER_WAY or it.due_at is None or now < it.due_at:
+        return None
+    broke_off = it.status is ImportStatus.CHECKING and it.offset != it.drafted
+    return replace(
+        _anew(it) if broke_off else it,
+        doubtful=it.doubtful or it.page is not None,
+        lease=it.version + 1,
+        due_at=now + LEASE,
+        tries=it.tries + 1,
+    )
+
+
+def _anew(it: ContactImport) -> ContactImport:
+    return replace(
+        it,
+        layout=None,
+        offset=0,
+        lines=0,
+        page=None,
+        tally=NOTHING,
+        reports=0,
+        error=None,
+        outcome=None,
+        drafted=0,
+        counts_at=None,
+    )
+
+
+def handed_over(it: ContactImport, now: datetime) -> ContactImport:
+    """The import for somebody else to go on with, who goes on from here."""
+    drafted = it.offset if it.status is ImportStatus.CHECKING else 0
+    return replace(it, due_at=now, drafted=drafted, tries=0 if drafted else it.tries)
+
+
 def failed(it: ContactImport, code: str) -> Changes:
     """It cannot go on; what was imported stays, and the same file may be started again from its beginning."""
-    event = Event(it.account_id, "contacts.import_failed", {"import": it.id, "code": code})
-    return Changes(put=(replace(it, status=ImportStatus.FAILED, error=code, page=None),), events=(event,))
+    over = replace(it, status=ImportStatus.FAILED, error=code, page=None, due_at=None, doubtful=False)
+    events = [Event(it.account_id, "contacts.import_failed", {"import": it.id, "code": code})]
+    if code == "internal_error":
+        events.append(Event(it.account_id, "alarm.raised", {"code": "import_failed", "import": it.id}))
+    return Changes(put=(over,), events=tuple(events))
 
 
-def finished(it: ContactImport) -> Changes:
-    """The whole file is read."""
-    if it.status is ImportStatus.CHECKING:
-        return Changes(put=(replace(it, status=ImportStatus.CHECKED),))
-    data = {"import": it.id, **it.tally._asdict()}
-    event = Event(it.account_id, "contacts.imported", data)
-    return Changes(put=(replace(it, status=ImportStatus.DONE),), events=(event,))
+def finished(it: ContactImport, outcome: Outcome | None = None) -> Changes:
+    """The whole file is read; of a dry run there is what it would come to."""
+    over = replace(it, outcome=outcome, due_at=None, doubtful=False)
+    if outcome:
+        return Changes(put=(replace(over, status=ImportStatus.CHECKED),))
+    facts = it.tally._asdict()
+    del facts["at_count"]
+    event = Event(it.account_id, "contacts.imported", {"import": it.id, **facts})
+    return Changes(put=(replace(over, status=ImportStatus.DONE),), events=(event,))
 
 
-def decided(
-    it: ContactImport, page: Page, plan: Plan, rejected: Sequence[Row], rows: int, day: date
-) -> ContactImport:
-    """The import with a page decided: counted, and still to be written; of a dry run it is done with that."""
-    tally = Tally(
-        rows=it.tally.rows + rows,
-        rejected=it.tally.rejected + len(rejected),
-        new=it.tally.new + plan.total,
-        marketing=it.tally.marketing + plan.marketing(day),
-        leaving=it.tally.leaving + sum(_leaves(change.after, day) for change in plan.changes),
-        held_back=it.tally.held_back + len(plan.held_back),
+def come_to(plan: Plan, rows: Sequence[Row], today: Today) -> Tally:
+    """What a page comes to."""
+    return Tally(
+        rows=len(rows),
+        rejected=sum(row.reason is not None for row in rows),
+        new=sum(change.before is None for change in plan.changes),
+        deleted=sum(change.after is None for change in plan.changes),
+        marketing=plan.marketing(today.day),
+        at_count=plan.marketing(today.day + timedelta(days=1)),
+        leaving=sum(_leaves(change.after, today) for change in plan.changes),
+        held_back=len(plan.held_back),
     )
-    counted = replace(it, tally=tally, reports=it.reports + bool(rejected and it.tally.rejected < MOST_REJECTED))
-    if it.status is ImportStatus.CHECKING:
-        return written(replace(counted, page=page))
-    return replace(counted, page=page)
 
 
 def written(it: ContactImport) -> ContactImport:
     """The import with its page behind it."""
-    assert it.page
-    return replace(it, offset=it.page.end, lines=it.lines + it.page.lines, page=None)
-
-
-def layout(header: bytes) -> Layout:
-    """What the first row says of the others: it must name the columns ``contact`` and ``marketing``.
-
-    >>> layout(b"name;contact;marketing")
-    Layout(delimiter=';', contact=1, marketing=2)
-    """
-    text = header.decode("utf-8-sig", "replace").strip("\r\n")
-    delimiter = next((each for each in ",;\t" if each in text), ",")
-    columns = [column.strip().strip('"').lower() for column in text.split(delimiter)]
-    if "contact" not in columns or "marketing" not in columns:
-        raise Invalid("The first row must name the columns contact and marketing.", code="missing_columns")
-    return Layout(delimiter, columns.index("contact"), columns.index("marketing"))
-
-
-def rows(page: bytes, lines_before: int, it: Layout) -> Iterator[Row]:
-    """The rows of a page, each with its line in the file; empty lines are passed over."""
-    for line, content in enumerate(page.split(b"\n"), start=lines_before + 1):
-        if content.strip():
-            yield _row(line, content, it)
+    page = it.page
+    assert page
+    return replace(
+        it,
+        offset=page.end,
+        lines=it.lines + page.lines,
+        tally=it.tally.plus(page.tally),
+        reports=it.reports + page.reported,
+        page=None,
+        tries=it.tries if it.status is ImportStatus.CHECKING else 0,
+    )
 
 
 def first_beyond(
-    found: Mapping[str, Contact], commands: Sequence[Command], day: date, room: int | None
+    found: Mapping[str, Contact], commands: Sequence[Command], today: Today, room: int | None
 ) -> int | None:
     """The first command for which there is no room any more, if there is one."""
-    seen: set[str] = set()
+    counts = {contact_id: contact.counts_on(today.day) for contact_id, contact in found.items()}
     for number, (contact_id, wish) in enumerate(commands):
-        counts = contact_id in found and found[contact_id].counts_on(day)
-        if wish is Wish.MARKETING and not counts and contact_id not in seen:
-            if room is not None and len(seen) >= room:
-                return number
-            seen.add(contact_id)
+        before = counts.get(contact_id, False)
+        after = {Wish.MARKETING: True, Wish.DELETE: False}.get(wish, before)
+        if room is not None and after > before and room <= 0:
+            return number
+        counts[contact_id] = after
+        room = None if room is None else room - (after - before)
     return None
 
 
-def room_before(found: Mapping[str, Contact], commands: Sequence[Command], day: date, cut: int | None) -> int | None:
-    """The room that the commands before ``cut`` take, of those that are not written yet."""
+def within(
+    found: Mapping[str, Contact], commands: Sequence[Command], today: Today, cut: int | None
+) -> tuple[list[Command], tuple[str, ...]]:
+    """The commands with those made non-marketing for which there is no room, and which contacts are held back so."""
     if cut is None:
-        return None
-    wanted = {contact_id for contact_id, wish in commands[:cut] if wish is Wish.MARKETING}
-    return sum(not (contact_id in found and found[contact_id].counts_on(day)) for contact_id in wanted)
+        return list(commands), ()
+    counts = {contact_id: contact.counts_on(today.day) for contact_id, contact in found.items()}
+    kept, held_back = list[Command](), dict[str, None]()
+    for number, (contact_id, wish) in enumerate(commands):
+        held_back.pop(contact_id, None)
+        if wish is Wish.MARKETING and number >= cut and not counts.get(contact_id, False):
+            held_back[contact_id] = None
+            kept.append(Command(contact_id, Wish.NON_MARKETING))
+            continue
+        counts[contact_id] = {Wish.MARKETING: True, Wish.DELETE: False}.get(wish, counts.get(contact_id, False))
+        kept.append(Command(contact_id, wish))
+    return kept, tuple(held_back)
 
 
-def _leaves(contact: Contact | None, day: date) -> bool:
-    return contact is not None and contact.leaves_on(day) is not None
-
-
-def _row(line: int, content: bytes, it: Layout) -> Row:
-    try:
-        text = content.decode("utf-8")
-        [cells] = csv.reader([text.rstrip("\r")], delimiter=it.delimiter, strict=True)
-    except (UnicodeDecodeError, csv.Error, ValueError) as error:
-        return Row(line, None, "not_utf8" if isinstance(error, UnicodeDecodeError) else "not_csv")
-    if len(cells) <= max(it.contact, it.marketing):
-        return Row(line, None, "missing_cells")
-    contact, value = cells[it.contact].strip(), cells[it.marketing].strip().lower()
-    if not CONTACT_ID.fullmatch(contact):
-        return Row(line, None, "invalid_contact")
-    if value not in _VALUES:
-        return Row(line, None, "invalid_marketing")
-    return Row(line, Command(contact, _VALUES[value]))
+def _leaves(contact: Contact | None, today: Today) -> bool:
+    return contact is not None and contact.leaves_on(today.day) is not None

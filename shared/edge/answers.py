@@ -563,6 +563,7 @@ class Import(TypedDict):
     rows: int
     rejected: int
     new: int
+    deleted: int
     marketing: int
     leaving: int
     held_back: int

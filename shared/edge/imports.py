@@ -3,134 +3,178 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import replace
-from typing import NamedTuple
 
 from shared import files
 from shared.domain import contact_import as rules
 from shared.domain import contacts as contact_rules
 from shared.domain.changes import Changes
-from shared.domain.contact_import import MOST_REJECTED, UNDER_WAY, ContactImport, ImportStatus, Page, Row
-from shared.domain.contacts import Command, Contact, Plan
-from shared.domain.errors import Invalid
-from shared.edge import batch, clock
+from shared.domain.contact_import import MOST_REJECTED, MOST_TRIES, UNDER_WAY, ContactImport, ImportStatus, Page
+from shared.domain.contacts import MOST_AT_ONCE, Command, Contact, Plan, Today
+from shared.domain.errors import BillingError
+from shared.edge import batch, clock, import_counts, import_draft, import_pages
 from shared.edge import contacts as edge
-from shared.edge.contacts import Situation
+from shared.edge.import_draft import Draft
+from shared.edge.import_pages import Read
 from shared.edge.jobs import Job
 from shared.edge.telemetry import logger, record
-from shared.store import contacts, table
+from shared.store import contacts, queries, table
 from shared.store import imports as stored
 
-PAGE = 256 * 1024
-"""Bytes that are taken at a time: some thousand rows, written within seconds."""
 _HEADER = "line,reason\n"
 _ATTEMPTS = 10
 
 
-class _Read(NamedTuple):
-    """A page of a file: its rows, where it ends, how many lines it has."""
-
-    rows: list[Row]
-    end: int
-    lines: int
-
-    @property
-    def commands(self) -> list[Command]:
-        """What its good rows ask for."""
-        return [row.command for row in self.rows if row.command]
-
-    @property
-    def rejected(self) -> list[Row]:
-        """Its bad ones."""
-        return [row for row in self.rows if row.reason]
-
-
-class _Broken(Exception):
-    """The file cannot be imported; ``args`` say why, as a code."""
+def start(account_id: str, import_id: str) -> None:
+    """Queue an import that was started."""
+    batch.send("IMPORT_QUEUE_URL", [{"kind": "contact_import", "account": account_id, "id": import_id}])
 
 
 def go_on(account_id: str, import_id: str, has_time: Callable[[], bool]) -> bool:
-    """Take an import on, page by page; ``False`` where the time ran out and more is left."""
-    it, lost = stored.contact_import(account_id, import_id), 0
-    while it.status in UNDER_WAY:
-        if not has_time():
-            logger.info("import goes on", account=account_id, id=import_id, rows=it.tally.rows)
-            return False
-        try:
-            it, lost = _step(it), 0
-        except table.Stale:  # somebody else goes on with it, or took the room that there was
-            lost += 1
-            if lost == _ATTEMPTS:
-                raise
-            clock.pause(lost)
-            it = stored.contact_import(account_id, import_id)
-        except (files.Changed, _Broken) as error:
-            code = "file_changed" if isinstance(error, files.Changed) else str(error)
-            _commit(rules.failed(it, code))
-            break
-    return True
+    """Take an import on, page by page; ``False`` where the time ran out and more is left.
+
+    Whoever does holds its lease; others leave it alone as long as that lasts.
+    """
+    it = _taken(account_id, import_id)
+    if it is None:
+        return True
+    try:
+        with import_draft.of(it) if it.status is ImportStatus.CHECKING else nullcontext() as draft:
+            return _on(it, draft, has_time)
+    except Exception:
+        with suppress(Exception):  # the lease ends by itself, too
+            _let_go(it)
+        raise
 
 
 def give_up(job: Job, error: Exception) -> None:
-    """What keeps failing is told to whoever looks at the import; started again it begins anew."""
+    """The message is left alone; the sweep sends another as long as the import is under way."""
     it = stored.contact_import(job.account_id, job.id)
-    logger.error("import given up", account=job.account_id, id=job.id, reason=str(error)[:300])
-    if it.status in UNDER_WAY:
-        _commit(rules.failed(it, "internal_error"))
+    logger.error("import message given up", status=it.status.value, reason=str(error)[:300], **job._asdict())
 
 
-def _step(it: ContactImport) -> ContactImport:
-    """One step: a page decided, or written; the report at the end."""
+def _taken(account_id: str, import_id: str) -> ContactImport | None:
+    """The import, if it is under way and nobody else holds it; what nobody can get any further has failed."""
+    it = rules.taken(stored.contact_import(account_id, import_id), clock.now())
+    if it is None:
+        return None
+    try:
+        kept = _kept(it)
+    except table.Stale:
+        return None
+    if kept.tries > MOST_TRIES:
+        _fail(kept, "internal_error")
+        return None
+    return kept
+
+
+def _let_go(it: ContactImport) -> None:
+    now = stored.contact_import(it.account_id, it.id)
+    if _same(it, now):
+        _commit(Changes(put=(replace(now, due_at=clock.now()),)))
+
+
+def _same(it: ContactImport, now: ContactImport) -> bool:
+    """Whether it is held by the same one still."""
+    return now.status in UNDER_WAY and now.lease == it.lease
+
+
+def _on(it: ContactImport, draft: Draft | None, has_time: Callable[[], bool]) -> bool:
+    lost = 0
+    while it.status in UNDER_WAY:
+        if not has_time():
+            _hand_over(it, draft)
+            return False
+        try:
+            it, lost = _step(it, draft), 0
+        except table.Stale:  # others took the room that there was, or the contacts, or the import itself
+            lost += 1
+            now = stored.contact_import(it.account_id, it.id)
+            if not _same(it, now):
+                return True
+            if lost == _ATTEMPTS:
+                raise
+            clock.pause(lost)
+            it = replace(now, doubtful=now.doubtful or now.page is not None)
+        except files.Changed:
+            it = _fail(it, "file_changed")
+        except BillingError as error:
+            it = _fail(it, error.code)
+    return True
+
+
+def _hand_over(it: ContactImport, draft: Draft | None) -> None:
+    """Somebody else goes on from here."""
+    if draft:
+        draft.close()
+        files.save(it.draft, draft.path)
+    _commit(Changes(put=(rules.handed_over(it, clock.now()),)))
+    logger.info("import goes on", account=it.account_id, id=it.id, rows=it.tally.rows)
+
+
+def _step(it: ContactImport, draft: Draft | None) -> ContactImport:
+    """One step: a page decided and written; the report at the end."""
     if it.page:
-        return _write(it, it.page)
-    if it.offset >= it.size:
-        return _finish(it)
-    if it.layout is None:
-        it = replace(it, layout=_layout(it))
-    return _decide(it)
+        return _write_again(it, it.page)
+    if it.layout is None and it.size:
+        header = import_pages.header(it)
+        it = replace(it, layout=header.layout, offset=header.size, lines=header.lines)
+    return _finish(it) if it.offset >= it.size else _decide(it, draft)
 
 
-def _decide(it: ContactImport) -> ContactImport:
+def _decide(it: ContactImport, draft: Draft | None) -> ContactImport:
     """Read a page, decide what it comes to, and keep that with all its counts, before anything is written."""
-    read = _read(it, PAGE)
+    read = import_pages.read(it, import_pages.PAGE)
     known = edge.situation(it.account_id, clock.now())
-    day, maximum = known.today.day, known.summary.maximum
+    it, today, maximum = _beside_the_count(it), known.today, known.summary.maximum
     found = edge.found(it.account_id, read.commands)
+    if draft:
+        found = draft.over(found, it.account_id, (command.contact for command in read.commands))
     room = None if maximum is None else max(maximum - _expected(it), 0)
-    cut = rules.first_beyond(found, read.commands, day, room)
-    plan = _plan(it, found, read.commands, known, cut)
-    rejected = read.rejected
-    if rejected and it.tally.rejected < MOST_REJECTED:
-        lines = "".join(f"{row.line},{row.reason}\n" for row in rejected)
-        files.write(it.report(it.reports), lines.encode())
-    decided = rules.decided(it, Page(read.end, read.lines, cut), plan, rejected, len(read.rows), day)
-    if it.status is ImportStatus.CHECKING:
-        return _kept(decided)
+    cut = rules.first_beyond(found, read.commands, today, room)
+    commands, plan = _plan(it, found, read.commands, today, cut)
+    tally = rules.come_to(plan, read.rows, today)
+    reported = _report(it, read)
+    it = replace(it, page=Page(read.end, read.lines, read.length, today, tally, reported, cut))
+    if draft:
+        kept = _kept(_held(rules.written(it)))
+        draft.learn(plan.changes)  # whoever dies before this begins anew
+        return kept
+    if not plan.changes:
+        return _kept(_held(rules.written(it)))
+    decided = stored.decide_page(_held(it), tally.marketing, plan.total, maximum)
     if plan.held_back:
         _commit(edge.Done(0, plan.held_back, known).told)
-    return stored.decide_page(decided, plan.marketing(day), plan.total, maximum)
+    moved = edge.write(it.account_id, plan.changes, today.day)
+    return _set_moved(decided, commands, moved)
 
 
-def _write(it: ContactImport, page: Page) -> ContactImport:
-    """Write a page that was decided; done again after a crash it comes to the same."""
-    commands = _read(it, page.end - it.offset).commands
-    known = edge.situation(it.account_id, clock.now())
+def _write_again(it: ContactImport, page: Page) -> ContactImport:
+    """Write a page that was decided, and perhaps written in part; how many of it, only a count can tell."""
+    commands = import_pages.read(it, page.read).commands
     found = edge.found(it.account_id, commands)
-    plan = _plan(it, found, commands, known, page.cut)
-    moved = edge.write(it.account_id, plan.changes, known.today.day)
-    last = {command.contact: command for command in commands if command.contact in moved}
-    for start in range(0, len(last), contact_rules.MOST_AT_ONCE):
-        part = list(last.values())[start : start + contact_rules.MOST_AT_ONCE]
-        edge.set_all(it.account_id, part, clock.now())
+    commands, plan = _plan(it, found, commands, page.today, page.cut)
+    queries.connect()
+    done = batch.side_by_side(contacts.write, plan.changes)
+    moved = {change.contact.id for change, held in zip(plan.changes, done, strict=True) if not held}
+    return _set_moved(replace(it, doubtful=True), commands, moved)
+
+
+def _set_moved(it: ContactImport, commands: Sequence[Command], moved: set[str]) -> ContactImport:
+    """The contacts that others have changed meanwhile are set as any others are; then the page is written."""
+    last = [command for id_, command in {each.contact: each for each in commands}.items() if id_ in moved]
+    for start_at in range(0, len(last), MOST_AT_ONCE):
+        edge.set_all(it.account_id, last[start_at : start_at + MOST_AT_ONCE], clock.now())
     contacts.add(it.account_id, 0, 0)  # the peak
-    return _kept(rules.written(it))
+    return _kept(_held(rules.written(replace(it, doubtful=it.doubtful or bool(moved)))))
 
 
 def _plan(
-    it: ContactImport, found: dict[str, Contact], commands: Sequence[Command], known: Situation, cut: int | None
-) -> Plan:
-    room = rules.room_before(found, commands, known.today.day, cut)
-    return contact_rules.plan(it.account_id, found, commands, known.today, room)
+    it: ContactImport, found: dict[str, Contact], commands: Sequence[Command], today: Today, cut: int | None
+) -> tuple[list[Command], Plan]:
+    kept, held_back = rules.within(found, commands, today, cut)
+    return kept, contact_rules.plan(it.account_id, found, kept, today)._replace(held_back=held_back)
 
 
 def _expected(it: ContactImport) -> int:
@@ -139,37 +183,51 @@ def _expected(it: ContactImport) -> int:
     return contacts.live(it.account_id).marketing + would_be
 
 
-def _layout(it: ContactImport) -> rules.Layout:
-    header = files.read(it.file, 0, PAGE, it.etag).partition(b"\n")[0]
-    try:
-        return rules.layout(header)
-    except Invalid as error:
-        raise _Broken(error.code) from error
+def _beside_the_count(it: ContactImport) -> ContactImport:
+    """A daily count beside an import takes for written what is only decided: the live count is doubtful then."""
+    summary = contacts.summary(it.account_id)
+    counts_at = summary.counts_at if summary else None
+    passed = it.counts_at is not None and it.counts_at != counts_at
+    return replace(it, counts_at=counts_at, doubtful=it.doubtful or passed)
 
 
-def _read(it: ContactImport, length: int) -> _Read:
-    """The rows from the offset on, as far as whole lines go."""
-    assert it.layout
-    content = files.read(it.file, it.offset, length, it.etag)
-    if it.offset + len(content) < it.size:
-        content = content[: content.rfind(b"\n") + 1]
-        if not content:
-            raise _Broken("line_too_long")
-    rows = list(rules.rows(content, it.lines, it.layout))
-    if it.offset == 0:
-        rows = [row for row in rows if row.line > 1]  # the header
-    return _Read(rows, it.offset + len(content), content.count(b"\n"))
+def _report(it: ContactImport, read: Read) -> bool:
+    """Note the rejected rows of a page, if there are any and not too many yet."""
+    if not read.rejected or it.tally.rejected >= MOST_REJECTED:
+        return False
+    lines = "".join(f"{row.line},{row.reason}\n" for row in read.rejected)
+    files.write(it.report(it.reports), lines.encode())
+    return True
 
 
 def _finish(it: ContactImport) -> ContactImport:
-    """Put the parts of the report together; then the import is done."""
+    """Put the parts of the report together, and the live count right where it is doubtful; then it is done."""
     if it.tally.rejected:
-        parts = [files.read(it.report(part), 0, 8 * 1024**2) for part in range(it.reports)]
+        parts = batch.side_by_side(lambda part: files.read(it.report(part), 0, 8 * 1024**2), range(it.reports))
         files.write(it.report(), _HEADER.encode() + b"".join(parts))
-    changes = rules.finished(it)
+    checked = it.status is ImportStatus.CHECKING
+    if not checked and _beside_the_count(it).doubtful:
+        import_counts.settle(it.account_id)
+    over = _over(rules.finished(it, import_counts.outcome(it) if checked else None))
+    files.delete(it.draft, *() if checked else (it.file,))
+    return over
+
+
+def _fail(it: ContactImport, code: str) -> ContactImport:
+    """It cannot go on; what was counted of a page that is not written, or not whole, is taken back."""
+    if it.page or it.doubtful:
+        import_counts.settle(it.account_id)
+    return _over(rules.failed(it, code))
+
+
+def _over(changes: Changes) -> ContactImport:
     _commit(changes)
-    done: ContactImport = changes.put[0]
-    return replace(done, version=done.version + 1)
+    over: ContactImport = changes.put[0]
+    return over
+
+
+def _held(it: ContactImport) -> ContactImport:
+    return replace(it, due_at=clock.now() + rules.LEASE)
 
 
 def _kept(it: ContactImport) -> ContactImport:
@@ -181,8 +239,3 @@ def _commit(changes: Changes) -> None:
     if changes.put:
         table.commit(changes, clock.now())
         record(changes.events)
-
-
-def start(account_id: str, import_id: str) -> None:
-    """Queue an import that was started."""
-    batch.send("IMPORT_QUEUE_URL", [{"kind": "contact_import", "account": account_id, "id": import_id}])

@@ -164,6 +164,12 @@ class BatchContacts(Body):
     delete: Contacts = ()
 
 
+class OpenImport(Body):
+    """How large the file is: no other size can be uploaded."""
+
+    bytes: Annotated[int, Meta(ge=1)]
+
+
 class StartImport(Body):
     """Whether the file is only to be checked."""
 

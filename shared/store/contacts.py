@@ -51,7 +51,7 @@ def some(account_id: str, contact_ids: Iterable[str]) -> dict[str, Contact]:
     return {contact.id: contact for contact in found}
 
 
-def count(account_id: str, number: int, day: date, so_far: ShardCount) -> ShardCount:
+def count(account_id: str, number: int, day: date, so_far: ShardCount, *, consistent: bool = False) -> ShardCount:
     """AP26: a further page of a part of an account's contacts, counted as they are on a day.
 
     DynamoDB counts, and answers how many it has looked at and how many of them
@@ -63,6 +63,7 @@ def count(account_id: str, number: int, day: date, so_far: ShardCount) -> ShardC
         pk,
         filter_condition=marketing,
         select="COUNT",
+        consistent_read=consistent,
         exclusive_start_key={"PK": {"S": pk}, "SK": {"S": so_far.after}} if so_far.after else None,
     )
     after = answer.get("LastEvaluatedKey", {}).get("SK", {}).get("S", "")

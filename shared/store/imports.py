@@ -9,6 +9,7 @@ from pynamodb.transactions import TransactWrite
 
 from shared.domain.contact_import import ContactImport
 from shared.domain.errors import NotFound
+from shared.domain.recount import LiveCount
 from shared.store import contacts
 from shared.store import import_records as _kinds  # noqa: F401 - so that Record knows them
 from shared.store.contact_records import LiveCountRecord
@@ -28,6 +29,12 @@ def contact_import(account_id: str, import_id: str) -> ContactImport:
     return found
 
 
+def imports(account_id: str) -> list[ContactImport]:
+    """AP29: all imports of an account."""
+    found = Record.query(f"ACCOUNT#{account_id}", Record.SK.startswith("IMPORT#"), consistent_read=True)
+    return [record.to_entity() for record in found]
+
+
 def decide_page(it: ContactImport, marketing: int, total: int, at_most: int | None) -> ContactImport:
     """Keep what a page of an import comes to, counted in the same transaction; ``Stale`` if others were first."""
     try:
@@ -42,3 +49,10 @@ def decide_page(it: ContactImport, marketing: int, total: int, at_most: int | No
             raise Stale("Others are changing the same contacts right now.") from error
         raise
     return replace(it, version=it.version + 1)
+
+
+def correct(before: LiveCount, marketing: int, total: int) -> None:
+    """Put the live count right, and nothing else: it was ``before`` when they were counted, and they are so many."""
+    more = marketing - before.marketing, total - before.total
+    if any(more):
+        LiveCountRecord(f"ACCOUNT#{before.account_id}", "LIVE").update(contacts.added(*more))

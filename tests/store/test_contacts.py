@@ -17,7 +17,7 @@ from tests.store.examples import DAILY, IMPORT, NOW, PRICE, SUMMARY, write
 pytestmark = pytest.mark.usefixtures("store")
 
 DAY = date(2026, 2, 7)
-NOBODY = ContactImport("acme", "imp_none", NOW)
+NOBODY = ContactImport("acme", "imp_none", NOW, NOW)
 
 
 def made(*ids, since=DAY, until=None, account="acme"):
@@ -109,6 +109,21 @@ def test_ap28_an_import():
     with pytest.raises(NotFound) as refused:
         imports.contact_import("acme", "imp_none")
     assert refused.value.code == "unknown_import"
+
+
+def test_ap29_all_imports_of_an_account():
+    write(IMPORT)
+    write(NOBODY)
+    write(replace(IMPORT, account_id="other"))
+    assert [it.id for it in imports.imports("acme")] == [IMPORT.id, NOBODY.id]
+
+
+def test_the_live_count_is_put_right_by_what_was_counted():
+    contacts.add("acme", 7, 9)
+    before = contacts.live("acme")
+    contacts.add("acme", 1, 1)  # meanwhile
+    imports.correct(before, 4, 10)
+    assert contacts.live("acme") == LiveCount("acme", 5, 11, 8)
 
 
 def test_ap28_a_page_of_an_import_is_decided_once_and_counted_with_it():

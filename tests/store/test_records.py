@@ -173,7 +173,12 @@ KEYS = {
     },
     "live_count": {"PK": "ACCOUNT#acme", "SK": "LIVE"},
     "daily_count": {"PK": "ACCOUNT#acme", "SK": "COUNT#2026-02-07"},
-    "contact_import": {"PK": "ACCOUNT#acme", "SK": "IMPORT#imp_109354bc34760536#"},
+    "contact_import": {
+        "PK": "ACCOUNT#acme",
+        "SK": "IMPORT#imp_109354bc34760536#",
+        "GSI1PK": f"DUE#import#{SHARD}",
+        "GSI1SK": "2026-02-07T15:30:00.000000Z#acme#imp_109354bc34760536",
+    },
 }
 
 
