@@ -8,6 +8,7 @@ counted twice or half.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -59,7 +60,7 @@ class Tally(NamedTuple):
     deleted: int = 0
     marketing: int = 0  # how many more count now
     at_count: int = 0  # how many more count at the next daily count
-    leaving: int = 0  # that stop counting at the next update date
+    leaving: int = 0  # how many more stop counting at the next update date
     held_back: int = 0  # beyond the customer's own maximum
 
     def plus(self, other: Tally) -> Tally:
@@ -73,8 +74,9 @@ NOTHING = Tally()
 class Page(NamedTuple):
     """A part of the file that is decided and about to be written.
 
-    From row ``cut`` on (counted from the page's first) contacts that do not
-    count yet are held back: the customer's own maximum is reached (F12).
+    ``full`` are the commands at which the customer's own maximum is reached, is
+    not any more, is reached again: in between, contacts that do not count yet
+    are held back (F12).
     """
 
     end: int  # where in the file it ends, in bytes
@@ -83,7 +85,7 @@ class Page(NamedTuple):
     today: Today
     tally: Tally
     reported: bool
-    cut: int | None = None
+    full: tuple[int, ...] = ()
 
 
 class Outcome(NamedTuple):
@@ -245,7 +247,7 @@ def come_to(plan: Plan, rows: Sequence[Row], today: Today) -> Tally:
         deleted=sum(change.after is None for change in plan.changes),
         marketing=plan.marketing(today.day),
         at_count=plan.marketing(today.day + timedelta(days=1)),
-        leaving=sum(_leaves(change.after, today) for change in plan.changes),
+        leaving=sum(_leaves(change.after, today) - _leaves(change.before, today) for change in plan.changes),
         held_back=len(plan.held_back),
     )
 
@@ -265,38 +267,42 @@ def written(it: ContactImport) -> ContactImport:
     )
 
 
-def first_beyond(
+def full(
     found: Mapping[str, Contact], commands: Sequence[Command], today: Today, room: int | None
-) -> int | None:
-    """The first command for which there is no room any more, if there is one."""
+) -> tuple[int, ...]:
+    """The commands at which there is no room any more, is some again, and so on; rows that delete make room."""
+    if room is None:
+        return ()
     counts = {contact_id: contact.counts_on(today.day) for contact_id, contact in found.items()}
+    turns: list[int] = []
     for number, (contact_id, wish) in enumerate(commands):
+        if (room <= 0) != len(turns) % 2:
+            turns.append(number)
         before = counts.get(contact_id, False)
-        after = {Wish.MARKETING: True, Wish.DELETE: False}.get(wish, before)
-        if room is not None and after > before and room <= 0:
-            return number
-        counts[contact_id] = after
-        room = None if room is None else room - (after - before)
-    return None
+        counts[contact_id] = _counts_then(wish, before, has_room=room > 0)
+        room -= counts[contact_id] - before
+    return tuple(turns)
 
 
 def within(
-    found: Mapping[str, Contact], commands: Sequence[Command], today: Today, cut: int | None
+    found: Mapping[str, Contact], commands: Sequence[Command], today: Today, full: Sequence[int]
 ) -> tuple[list[Command], tuple[str, ...]]:
     """The commands with those made non-marketing for which there is no room, and which contacts are held back so."""
-    if cut is None:
-        return list(commands), ()
     counts = {contact_id: contact.counts_on(today.day) for contact_id, contact in found.items()}
     kept, held_back = list[Command](), dict[str, None]()
     for number, (contact_id, wish) in enumerate(commands):
+        before, has_room = counts.get(contact_id, False), bisect_right(full, number) % 2 == 0
         held_back.pop(contact_id, None)
-        if wish is Wish.MARKETING and number >= cut and not counts.get(contact_id, False):
+        if wish is Wish.MARKETING and not before and not has_room:
             held_back[contact_id] = None
-            kept.append(Command(contact_id, Wish.NON_MARKETING))
-            continue
-        counts[contact_id] = {Wish.MARKETING: True, Wish.DELETE: False}.get(wish, counts.get(contact_id, False))
-        kept.append(Command(contact_id, wish))
+        kept.append(Command(contact_id, Wish.NON_MARKETING if contact_id in held_back else wish))
+        counts[contact_id] = _counts_then(wish, before, has_room=has_room)
     return kept, tuple(held_back)
+
+
+def _counts_then(wish: Wish, before: bool, *, has_room: bool) -> bool:
+    """Whether a contact counts after a command."""
+    return {Wish.MARKETING: before or has_room, Wish.DELETE: False}.get(wish, before)
 
 
 def _leaves(contact: Contact | None, today: Today) -> bool:

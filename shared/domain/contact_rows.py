@@ -68,8 +68,7 @@ def header(piece: bytes) -> Header:
     if b"\n" not in piece and b"\r" in piece.rstrip(b"\r"):
         raise Invalid("The lines must end with a line feed.", code="unknown_line_ends")
     lines = _lines(piece)
-    text = [line.decode("utf-8", "replace") for line in lines]
-    text[0] = text[0].removeprefix("\ufeff")
+    text = [line.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace") for line in lines] or [""]
     for delimiter in ",;\t":
         reader = csv.reader(text, delimiter=delimiter, strict=True)
         try:
@@ -156,7 +155,7 @@ def _lines(piece: bytes, *, whole: bool = False) -> list[bytes]:
     """The lines of a piece with their ends; only ``whole`` ones, or all."""
     *ended, rest = piece.split(b"\n")
     lines = [line + b"\n" for line in ended]
-    return lines if whole else [*lines, rest]
+    return [*lines, rest] if rest and not whole else lines
 
 
 def _row(line: int, cells: list[str], layout: Layout) -> Row:

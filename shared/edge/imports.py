@@ -132,11 +132,11 @@ def _decide(it: ContactImport, draft: Draft | None) -> ContactImport:
     if draft:
         found = draft.over(found, it.account_id, (command.contact for command in read.commands))
     room = None if maximum is None else max(maximum - _expected(it), 0)
-    cut = rules.first_beyond(found, read.commands, today, room)
-    commands, plan = _plan(it, found, read.commands, today, cut)
+    full = rules.full(found, read.commands, today, room)
+    commands, plan = _plan(it, found, read.commands, today, full)
     tally = rules.come_to(plan, read.rows, today)
     reported = _report(it, read)
-    it = replace(it, page=Page(read.end, read.lines, read.length, today, tally, reported, cut))
+    it = replace(it, page=Page(read.end, read.lines, read.length, today, tally, reported, full))
     if draft:
         kept = _kept(_held(rules.written(it)))
         draft.learn(plan.changes)  # whoever dies before this begins anew
@@ -146,34 +146,40 @@ def _decide(it: ContactImport, draft: Draft | None) -> ContactImport:
     decided = stored.decide_page(_held(it), tally.marketing, plan.total, maximum)
     if plan.held_back:
         _commit(edge.Done(0, plan.held_back, known).told)
-    moved = edge.write(it.account_id, plan.changes, today.day)
-    return _set_moved(decided, commands, moved)
+    return _write(decided, commands, plan, today)
 
 
 def _write_again(it: ContactImport, page: Page) -> ContactImport:
     """Write a page that was decided, and perhaps written in part; how many of it, only a count can tell."""
     commands = import_pages.read(it, page.read).commands
     found = edge.found(it.account_id, commands)
-    commands, plan = _plan(it, found, commands, page.today, page.cut)
+    commands, plan = _plan(it, found, commands, page.today, page.full)
+    return _write(replace(it, doubtful=True), commands, plan, page.today)
+
+
+def _write(it: ContactImport, commands: Sequence[Command], plan: Plan, today: Today) -> ContactImport:
+    """Write a page; contacts that others have changed meanwhile are given back, and set as any others are."""
     queries.connect()
     done = batch.side_by_side(contacts.write, plan.changes)
-    moved = {change.contact.id for change, held in zip(plan.changes, done, strict=True) if not held}
-    return _set_moved(replace(it, doubtful=True), commands, moved)
-
-
-def _set_moved(it: ContactImport, commands: Sequence[Command], moved: set[str]) -> ContactImport:
-    """The contacts that others have changed meanwhile are set as any others are; then the page is written."""
-    last = [command for id_, command in {each.contact: each for each in commands}.items() if id_ in moved]
-    for start_at in range(0, len(last), MOST_AT_ONCE):
-        edge.set_all(it.account_id, last[start_at : start_at + MOST_AT_ONCE], clock.now())
+    moved = Plan(tuple(change for change, held in zip(plan.changes, done, strict=True) if not held))
+    if moved.changes:
+        back = Plan() if it.doubtful else moved  # what a worker before this one wrote looks the same
+        it = stored.decide_page(replace(it, doubtful=True), -back.marketing(today.day), -back.total, None)
+        _set(it.account_id, commands, {change.contact.id for change in moved.changes})
     contacts.add(it.account_id, 0, 0)  # the peak
-    return _kept(_held(rules.written(replace(it, doubtful=it.doubtful or bool(moved)))))
+    return _kept(_held(rules.written(it)))
+
+
+def _set(account_id: str, commands: Sequence[Command], only: set[str]) -> None:
+    last = [command for id_, command in {each.contact: each for each in commands}.items() if id_ in only]
+    for first in range(0, len(last), MOST_AT_ONCE):
+        edge.set_all(account_id, last[first : first + MOST_AT_ONCE], clock.now())
 
 
 def _plan(
-    it: ContactImport, found: dict[str, Contact], commands: Sequence[Command], today: Today, cut: int | None
+    it: ContactImport, found: dict[str, Contact], commands: Sequence[Command], today: Today, full: Sequence[int]
 ) -> tuple[list[Command], Plan]:
-    kept, held_back = rules.within(found, commands, today, cut)
+    kept, held_back = rules.within(found, commands, today, full)
     return kept, contact_rules.plan(it.account_id, found, kept, today)._replace(held_back=held_back)
 
 

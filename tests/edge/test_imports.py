@@ -1,56 +1,18 @@
-"""Contacts imported from a CSV file: page by page, resumed where it broke off, with a report of what was rejected."""
+"""Contacts imported from a CSV file, with a report of what was rejected."""
 
-from contextlib import contextmanager
-from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from infra.local.faults import Crash
-from infra.local.invocations import Context, sqs_event
-from shared.edge import import_pages
-from shared.store.record import Record
-from tests.edge.contact_world import ContactWorld, named
-
-IMPORTS = "/contacts/imports"
-
-
-class ImportWorld(ContactWorld):
-    def opened(self, *lines, text=None):
-        """An import whose file is uploaded already."""
-        content = text if text is not None else "\n".join(("contact,marketing", *lines)).encode()
-        made = self.edit("POST", IMPORTS, {"bytes": len(content)}).json
-        self.cloud.files.put(made["upload"], content)
-        return made["id"]
-
-    def started(self, import_id, **body):
-        return self.edit("POST", f"{IMPORTS}/{import_id}/start", body)
-
-    def imported(self, *lines, dry_run=False, text=None):
-        """A file of these lines, imported as far as it goes."""
-        import_id = self.opened(*lines, text=text)
-        reply = self.started(import_id, dry_run=dry_run)
-        assert reply.status == 200, reply.body
-        self.cloud._drain()
-        return self.shown(import_id)
-
-    def shown(self, import_id):
-        return self.edit("GET", f"{IMPORTS}/{import_id}").json
-
-    def contacts(self):
-        """Each contact with the day on which it leaves, ``-`` while it just counts, nothing if it never did."""
-        records = (Record.from_raw_data(item) for item in self.contents() if item["kind"]["S"] == "contact")
-        entities = [record.to_entity() for record in records]
-        return {it.id: str(it.until) if it.until else "-" if it.since else "" for it in entities}
+from shared.domain.contact_import import LARGEST_FILE, MOST_OPEN
+from shared.edge import import_pages, imports
+from tests.edge.contact_world import named
+from tests.edge.import_world import IMPORTS, ImportWorld, tally
 
 
 @pytest.fixture
 def world():
     return ImportWorld()
-
-
-def tally(shown):
-    names = ("rows", "rejected", "new", "deleted", "marketing", "leaving", "held_back")
-    return {name: shown[name] for name in names if shown[name] or name != "deleted"}
 
 
 def test_a_file_of_contacts_is_imported(world):
@@ -149,168 +111,75 @@ def test_an_import_is_started_once_and_not_before_its_file_is_there(world):
     assert world.started(made["id"]).json["code"] == "import_done"
 
 
-def test_a_file_that_changes_in_the_middle_is_not_imported_further(world, small_pages):
-    import_id = world.opened(*LINES)
-    world.started(import_id)
-    die_after(world, 2)
-    changes(world, b"\ne0000,", b"\nf0000,")
-    run_again(world)
-    shown = world.shown(import_id)
-    assert (shown["status"], shown["error"], shown["rows"]) == ("failed", "file_changed", 16)
-    assert world.started(import_id).status == 200, "from its beginning"
-    run_again(world)
-    assert world.shown(import_id)["status"] == "done"
-    assert world.contacts() == {**{id_: day for id_, day in AFTER.items() if id_ != "e0000"}, "f0000": "-"}
-    assert world.usage()["live"] == {"marketing": 39, "total": 45}
+def test_r53_a_row_can_delete(world):
+    world.batch(marketing=["ann", "bob"])
+    shown = world.imported("ann,delete", "cyd,true", "nobody,DELETE", "cyd,delete", "dan,false")
+    assert tally(shown) == {
+        "rows": 5, "rejected": 0, "new": 1, "deleted": 1, "marketing": -1, "leaving": 0, "held_back": 0,
+    }  # fmt: skip
+    assert (world.contacts(), world.usage()["live"]) == ({"bob": "-", "dan": ""}, {"marketing": 1, "total": 2})
 
 
-# -- killed in the middle
+def test_f12_a_row_that_deletes_makes_room(world):
+    world.call("PUT", "/accounts/acme/usage/maximum", {"maximum": 2})
+    world.batch(marketing=["ann", "bob"])
+    shown = world.imported("cyd,true", "ann,delete", "dan,true", "bob,delete", "eve,true")
+    assert (shown["held_back"], world.usage()["live"]["marketing"]) == (1, 2)
+    assert world.contacts() == {"cyd": "", "dan": "-", "eve": "-"}
 
 
-LINES = [
-    *(f"{name},true" for name in named(30)),
-    "bad",
-    *(f"{name},false" for name in named(12)),
-    *(f"{name},false" for name in named(6, "d")),
-    "c0003,true",
-    *(f"{name},true" for name in named(9, "e")),
-    "worse,perhaps",
-]
-AFTER = {
-    **dict.fromkeys(named(30), "-"), **dict.fromkeys(named(12), "2026-05-15"), "c0003": "-",
-    **dict.fromkeys(named(6, "d"), ""), **dict.fromkeys(named(9, "e"), "-"),
-}  # fmt: skip
-TALLY = {"rows": 60, "rejected": 2, "new": 45, "marketing": 39, "leaving": 12, "held_back": 0}
+def test_cells_may_hold_line_breaks_and_the_header_other_delimiters(world):
+    text = b'"Last, first";contact;marketing\n"A, B\nC";ann;true\n"x\neve;true;y";bob;true\n'
+    shown = world.imported(text=text)
+    assert (shown["rows"], shown["rejected"], world.contacts()) == (2, 0, {"ann": "-", "bob": "-"})
 
 
-@pytest.fixture
-def small_pages(monkeypatch):
-    """A page holds eight rows or so."""
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("contact,marketing\nann,true\n".encode("utf-16"), "not_utf8"),
+        (b"contact,marketing\rann,true", "unknown_line_ends"),
+    ],
+)
+def test_a_file_that_is_not_written_as_it_must_be_says_so(world, text, error):
+    shown = world.imported(text=text)
+    assert (shown["status"], shown["error"]) == ("failed", error)
+
+
+@pytest.mark.parametrize("length", [70_000, 300_000, 600_000])
+def test_a_line_that_is_too_long_is_rejected_and_the_others_are_imported(world, length):
+    shown = world.imported("ann,true", "bob,true," + "x" * length, "cyd,true", "dan,true," + "x" * length)
+    assert (shown["status"], shown["rows"], shown["rejected"]) == ("done", 4, 2)
+    assert world.cloud.files.get(shown["report"]) == b"line,reason\n3,line_too_long\n5,line_too_long\n"
+    assert world.contacts() == {"ann": "-", "cyd": "-"}
+
+
+def test_all_rejected_rows_are_counted_and_not_too_many_reported(world, monkeypatch):
+    monkeypatch.setattr(imports, "MOST_REJECTED", 10)
     monkeypatch.setattr(import_pages, "PAGE", 90)
+    shown = world.imported(*["bad"] * 200, "ann,true")
+    report = world.cloud.files.get(shown["report"]).decode().splitlines()
+    assert (shown["rejected"], shown["status"], report[:2]) == (200, "done", ["line,reason", "2,missing_cells"])
+    assert 10 < len(report) < 50
 
 
-def die_after(world, pages):
-    """A run that is killed after so many pages, and says nothing any more."""
-    left = iter([900_000] * pages)
-
-    def killed_then(_):
-        if (time := next(left, None)) is None:
-            raise Crash("out of memory")
-        return time
-
-    [message] = world.cloud.queues.receive("ImportQueue", 1)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Crash):
-        patch.setattr(Context, "get_remaining_time_in_millis", killed_then)
-        world.cloud.invoke("ImportsWorkFunction", sqs_event("ImportQueue", [message]))
+def test_the_upload_is_for_a_file_of_that_size_only(world):
+    for size, code in ((LARGEST_FILE + 1, "file_too_large"), (0, "invalid_body")):
+        assert world.edit("POST", IMPORTS, {"bytes": size}).json["code"] == code
+    made = world.edit("POST", IMPORTS, {"bytes": LARGEST_FILE}).json
+    signed = parse_qs(urlsplit(made["upload"]).query)
+    assert signed["X-Amz-SignedHeaders"] == ["content-length;host"]
+    assert urlsplit(made["upload"]).path == f"/imports/acme/{made['id']}/contacts.csv"
 
 
-def run_again(world):
-    """The lease of who was killed ends, and a sweep finds the import."""
-    world.cloud.advance(world.cloud.now + timedelta(minutes=31))
+def test_what_is_imported_does_not_lie_there_any_longer(world):
+    world.imported("ann,true")
+    assert list(world.cloud.files.contents) == []
 
 
-def changes(world, before, after):
-    """The uploaded file is another one."""
-    contents = world.cloud.files.contents
-    [place] = [place for place in contents if place.endswith("contacts.csv")]
-    assert before in contents[place]
-    contents[place] = contents[place].replace(before, after)
-
-
-@contextmanager
-def broken_summary(world):
-    """Something that no import can get past lies in the table."""
-    [summary] = [item for item in world.contents() if item["kind"]["S"] == "contact_summary"]
-    table, key = world.cloud.store.table("prorata"), (summary["PK"]["S"], summary["SK"]["S"])
-    table.write(key, summary | {"counts_at": {"S": "never"}})
-    yield
-    table.write(key, summary)
-
-
-def outcome(world, import_id):
-    shown = world.shown(import_id)
-    report = world.cloud.files.get(shown["report"]).decode()
-    return shown["status"], tally(shown), report, world.contacts(), world.usage()["live"]
-
-
-EXPECTED = (
-    "done", TALLY, "line,reason\n32,missing_cells\n61,invalid_marketing\n", AFTER, {"marketing": 39, "total": 45},
-)  # fmt: skip
-
-
-def test_page_by_page_an_import_comes_to_the_same(world, small_pages):
-    import_id = world.opened(*LINES)
-    world.started(import_id)
-    world.cloud._drain()
-    assert outcome(world, import_id) == EXPECTED
-
-
-def killed_at(world, nth, how):
-    """Work dies at its n-th write from now, and is taken up again."""
-    world.cloud.faults.arm("store.commit", how, after=nth)
-    world.cloud._drain()
-    run_again(world)
-
-
-@pytest.mark.parametrize("how", ["crash_before", "crash_after"])
-@pytest.mark.parametrize("nth", range(0, 90, 7))
-def test_killed_at_any_write_an_import_resumes_to_the_same_result(world, small_pages, how, nth):
-    """Every seventh write in turn is the one that the function dies at, before it or after it."""
-    import_id = world.opened(*LINES)
-    world.started(import_id)
-    killed_at(world, nth, how)
-    assert outcome(world, import_id) == EXPECTED
-
-
-@pytest.mark.parametrize("nth", range(3, 60, 11))
-def test_f12_killed_in_the_middle_the_same_rows_are_held_back(world, small_pages, nth):
-    world.call("PUT", "/accounts/acme/usage/maximum", {"maximum": 25})
-    import_id = world.opened(*LINES)
-    world.started(import_id)
-    killed_at(world, nth, "crash_before")
-    shown = world.shown(import_id)
-    assert (shown["status"], shown["marketing"], shown["held_back"]) == ("done", 25, 14)
-    assert world.usage()["live"] == {"marketing": 25, "total": 45}
-    assert sorted(id_ for id_, until in world.contacts().items() if until) == named(25)
-
-
-def test_an_import_that_takes_longer_than_a_function_may_run_goes_on_in_another_message(world, small_pages):
-    import_id = world.opened(*LINES)
-    world.started(import_id)
-    seen = []
-    with pytest.MonkeyPatch.context() as patch:
-        steps = iter([900_000, 0] * 40)
-        patch.setattr(Context, "get_remaining_time_in_millis", lambda _: next(steps))
-        for _ in range(20):
-            [message] = world.cloud.queues.receive("ImportQueue", 1) or [None]
-            if message is None:
-                break
-            world.cloud.queues.delete("ImportQueue", message)
-            world.cloud.invoke("ImportsWorkFunction", sqs_event("ImportQueue", [message]))
-            seen.append(world.shown(import_id)["bytes_done"])
-    assert len(seen) > 5
-    assert seen == sorted(seen), "progress is visible"
-    assert outcome(world, import_id) == EXPECTED
-
-
-def test_messages_that_come_twice_import_once(world, small_pages):
-    import_id = world.opened(*LINES)
-    world.started(import_id)
-    [message] = world.cloud.queues.messages("ImportQueue")
-    world.cloud.queues.double("ImportQueue", message)
-    world.cloud._drain()
-    assert outcome(world, import_id) == EXPECTED
-
-
-def test_what_keeps_failing_is_told_and_can_be_started_again(world):
-    import_id = world.opened("ann,true")
-    world.started(import_id)
-    with broken_summary(world):
-        for _ in range(7):
-            run_again(world)
-    shown = world.shown(import_id)
-    assert (shown["status"], shown["error"]) == ("failed", "internal_error")
-    assert [alarm["code"] for alarm in world.told("alarm.raised")] == ["import_failed"]
-    assert world.started(import_id).status == 200
-    run_again(world)
-    assert world.shown(import_id)["status"] == "done"
+def test_so_many_imports_are_open_at_a_time_and_no_more(world):
+    opened = [world.edit("POST", IMPORTS, {"bytes": 9}) for _ in range(MOST_OPEN + 1)]
+    assert [reply.status for reply in opened] == [201] * MOST_OPEN + [409]
+    assert opened[-1].json["code"] == "too_many_imports"
+    world.on("2026-04-16T15:00:00Z")
+    assert world.edit("POST", IMPORTS, {"bytes": 9}).status == 201, "what was never uploaded counts for a day"

@@ -101,7 +101,7 @@ DAILY = DailyCount("acme", date(2026, 2, 7), 998, 1203, 1002, 1000)
 IMPORT = ContactImport(
     "acme", "imp_109354bc34760536", NOW, NOW, ImportStatus.RUNNING, 4_200_000, '"9b2cf535f27731c974343645a3985328"',
     Layout(",", 0, 1), 262_100, 5200,
-    Page(524_200, 5190, 262_144, Today(date(2026, 2, 7), date(2026, 2, 25)), Tally(5190, 2), reported=True, cut=17),
+    Page(524_200, 5190, 262_144, Today(date(2026, 2, 7), date(2026, 2, 25)), Tally(5190, 2), True, (17,)),
     Tally(5199, 3, 4100, 2, 4000, 3980, 20, 7), 2, due_at=NOW, lease=4, tries=1, counts_at=NOW, doubtful=True,
     outcome=Outcome(12_040, 10_000, 20_000, Money(56_00, "USD"), Money(60_00, "USD")), drafted=17, error="busy",
 )  # fmt: skip
