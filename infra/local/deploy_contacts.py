@@ -42,7 +42,7 @@ class ContactCallers(Callers):
 
     def import_contacts(self) -> None:
         """A file is uploaded by its signed address, checked and imported by the worker, and its report downloaded."""
-        opened = self.editor("POST", "contacts/imports")
+        opened = self.editor("POST", "contacts/imports", {"bytes": len(_FILE)})
         path = f"contacts/imports/{opened['id']}"
         upload = urllib.request.Request(opened["upload"], _FILE, method="PUT")  # noqa: S310 - loopback
         with urllib.request.urlopen(upload, timeout=20) as answer:  # noqa: S310

@@ -89,7 +89,7 @@ EXAMPLES: list[tuple[str, Any]] = [
     ("POST /v1/accounts/acme/contacts/batch", {"marketing": ["john.roe"], "non_marketing": ["jane.doe"]}),
     (f"GET {_JANE}", None),
     (f"DELETE {_JANE}", None),
-    (f"POST {_IMPORTS}", None),
+    (f"POST {_IMPORTS}", {"bytes": 48}),
     (f"POST {_IMPORTS}/{{file}}/start", {"dry_run": True}),
     (f"GET {_IMPORTS}/{{file}}", None),
     ("PUT /v1/accounts/acme/usage/maximum", {"maximum": 2500}),

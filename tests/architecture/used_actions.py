@@ -33,7 +33,7 @@ STORIES = sorted((Path(__file__).parents[1] / "scenarios/stories").glob("*.yaml"
 DATES_ONLY = ("a-seat-", "a-midnight-")
 """Stories that differ from others in their dates, and take the same ways."""
 FILES = "FilesBucket/imports/*"
-METHODS = {"GET": "s3:GetObject", "HEAD": "s3:GetObject", "PUT": "s3:PutObject"}
+METHODS = {"GET": "s3:GetObject", "HEAD": "s3:GetObject", "PUT": "s3:PutObject", "DELETE": "s3:DeleteObject"}
 SIGNED = {"get_object": "s3:GetObject", "put_object": "s3:PutObject"}
 PARTS = {"Put": "PutItem", "Delete": "DeleteItem", "Update": "UpdateItem", "ConditionCheck": "ConditionCheckItem"}
 
@@ -78,9 +78,9 @@ def recorded():
 
         return note
 
-    def signed(method, key):
+    def signed(method, key, **more):
         used[running[-1]].add((SIGNED[method], FILES))  # whoever has the address acts in the function's name
-        return sign(method, key)
+        return sign(method, key, **more)
 
     sign = files._signed
     with pytest.MonkeyPatch.context() as patch:
@@ -134,7 +134,7 @@ def requests():
         "user": "ann",
         "quote": "q-17",
         "contact": "ann",
-        "file": world.call("POST", "/accounts/acme/contacts/imports", permissions=STAFF).json["id"],
+        "file": world.call("POST", "/accounts/acme/contacts/imports", {"bytes": 9}, permissions=STAFF).json["id"],
     }
     world.call("PUT", "/accounts/acme/contacts/ann", {"marketing": True}, permissions=STAFF)
     for route in world.cloud.template.routes:
@@ -219,11 +219,13 @@ def contacts():
             ("PUT", "/tier-reduction", {"contacts": 20}), ("DELETE", "/tier-reduction", None))  # fmt: skip
     for method, path, body in seen:
         assert world.call(method, f"/accounts/acme{path}", body).status == 200, path
-    opened = world.edit("POST", "/contacts/imports").json
-    world.cloud.files.put(opened["upload"], b"contact,marketing\nann,true\nbob,perhaps\nc0002,false")
+    text = b"contact,marketing\nann,true\nbob,perhaps\nc0002,false\nc0003,delete"
+    opened = world.edit("POST", "/contacts/imports", {"bytes": len(text)}).json
+    world.cloud.files.put(opened["upload"], text)
     path = f"/contacts/imports/{opened['id']}"
     for dry_run in (True, False):
         assert world.edit("POST", f"{path}/start", {"dry_run": dry_run}).status == 200
+        assert world.cloud.invoke("ImportsSweepFunction", {}) == 1
         stopped(world, "ImportQueue", "ImportsWorkFunction")
         assert world.edit("GET", path).json["report"]
     spoil("acme", "CONTACTS", "timezone")

@@ -50,6 +50,7 @@ BODIES = {
     "POST /v1/accounts/{account}/subscriptions/{subscription}/cancel": {},
     "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}": {"quantity": 1},
     "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/preview": {"quantity": 1},
+    "POST /v1/accounts/{account}/contacts/imports": {"bytes": 9},
 }
 REFUSED_ANYWAY = {
     "POST /v1/accounts/{account}/subscriptions/{subscription}/cancel": (422, "not_understood"),
@@ -94,7 +95,7 @@ def world():
     world = World().sells()
     world.account("globex")
     world.call("PUT", "/accounts/acme/contacts/ann", {"marketing": True}, permissions=STAFF)
-    world.file = world.call("POST", "/accounts/acme/contacts/imports", permissions=STAFF).json["id"]
+    world.file = world.call("POST", "/accounts/acme/contacts/imports", {"bytes": 9}, permissions=STAFF).json["id"]
     world.bought = world.call("POST", "/accounts/acme/checkout", ONE_SEAT).json
     return world
 

@@ -121,6 +121,8 @@ def tell_of_contacts(world, tell):
     world.cloud.files.put(opened["upload"], b"contact,marketing\njim.p,true\n")
     assert play(world, "imports", to_start(sample("imports"), opened["id"]))[1]["status"] == "running"
     assert queued(world, "ImportQueue") == bodies("imports_work")
+    assert tell("imports_sweep") == 1
+    assert queued(world, "ImportQueue") == bodies("imports_work") * 2
     assert tell("imports_work") == {"batchItemFailures": []}
 
     world.cloud.now = datetime.fromisoformat(sample("recount_sweep")["time"])
