@@ -114,3 +114,14 @@ def test_a_dry_run_that_breaks_off_begins_anew(pages):
     run_again(world)
     shown = world.shown(import_id)
     assert (shown["status"], tally(shown), shown["outcome"]["marketing"]) == ("checked", TALLY, 39)
+
+
+@pytest.mark.parametrize("day", ["2026-05-12", "2026-05-13", "2026-05-14", "2026-05-15"])
+def test_around_a_renewal_a_dry_run_says_what_is_charged_then(day):
+    world = ImportWorld()
+    world.on(f"{day}T17:00:00Z")
+    shown = checked(world, [f"{name},true" for name in named(11)])
+    charge = shown["outcome"]["charge"]["amount"]
+    *_, tier, charged = really(world, shown["id"])
+    assert (tier, shown["outcome"]["tier_after"]) == (20, 20)
+    assert charged == ([] if day == "2026-05-13" else [charge]), "the last day of a period has no rest"

@@ -136,7 +136,9 @@ def test_two_workers_on_one_import_write_each_page_once(world, monkeypatch, nth,
     def beside_a_twin(change):
         if next(written) == nth:
             world.cloud.now += LEASE if late else timedelta(minutes=1)
+            before = world.shown(import_id)
             world.cloud.invoke("ImportsWorkFunction", sqs_event("ImportQueue", [message]))
+            assert late or world.shown(import_id) == before, "whoever has no lease leaves it alone"
         return write(change)
 
     monkeypatch.setattr(contacts, "write", beside_a_twin)
