@@ -9,8 +9,8 @@ from shared import files
 from shared.domain import tiers
 from shared.domain.catalog import Price
 from shared.domain.contact_import import ContactImport, ImportStatus
+from shared.domain.counting import LiveCount
 from shared.domain.money import Money, total
-from shared.domain.recount import LiveCount
 from shared.domain.subscription import Book, PendingInvoiceItem
 from shared.domain.tiers import Tier
 from shared.edge.contacts import Situation
