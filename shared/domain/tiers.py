@@ -166,15 +166,13 @@ def canceled(subscription: Subscription) -> Changes:
 def waits_for_count(subscription: Subscription, on: date) -> bool:
     """Whether a renewal must wait until the contacts are counted, because they decide on its price."""
     reduction = subscription.tier_reduction
-    if reduction is None or on < reduction.effective_on:
-        return False
-    return reduction.counted_on is None or reduction.counted_on < on
+    return reduction is not None and reduction.effective_on <= on and reduction.counted_on is None
 
 
 def counted(subscription: Subscription, count: int, on: date) -> Changes:
     """The contacts were counted that a renewal waits for, if one does."""
     reduction = subscription.tier_reduction
-    if reduction is None or not waits_for_count(subscription, reduction.effective_on) or on < reduction.effective_on:
+    if reduction is None or not waits_for_count(subscription, on):
         return Changes()
     known = reduction._replace(marketing=count, counted_on=on)
     return Changes(put=(replace(subscription, tier_reduction=known),))

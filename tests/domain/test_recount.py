@@ -11,7 +11,7 @@ from shared.domain.counting import Tally
 from shared.domain.money import Money
 from shared.domain.recount import ContactSummary, DailyCount, Holding
 from shared.domain.usage import Forecast, exceeds_on, forecast
-from tests.domain.examples import at, day
+from tests.domain.examples import at, day, run
 from tests.domain.test_tiers import BANDS, STARTER, holding
 
 SUMMARY = recount.begun("acme", "America/New_York", at("2026-04-15"))
@@ -121,8 +121,30 @@ def test_an_account_without_a_tier_is_counted_and_told_nothing():
 
 
 def test_a_subscription_that_is_not_billed_as_far_as_today_keeps_its_tier_until_it_is():
-    _, told, _ = count(SUMMARY, 1001, "2026-05-16", holding(STARTER))
-    assert ("upgraded", None) not in told
+    summary, told, changes = count(SUMMARY, 1001, "2026-05-16", holding(STARTER))
+    assert told == [("tier_exceeded", None), ("raised", None)]
+    assert (changes.events[-1].type, changes.events[-1].data["code"]) == ("alarm.raised", "tier_not_raised")
+    summary, told, _ = count(summary, 1001, "2026-05-17", holding(STARTER))
+    assert told == [], "told once"
+    billed = run(holding(STARTER), "2026-05-17").book
+    assert count(summary, 1001, "2026-05-18", billed)[1] == [("upgraded", None)]
+
+
+def test_d10_another_tier_arms_all_thresholds_off_an_update_date_too():
+    summary, told, _ = count(SUMMARY, 1500, "2026-04-20", holding(STARTER, 2000))
+    assert told == [("threshold_reached", 75)]
+    _, told, _ = count(summary, 760, "2026-04-21", holding(STARTER))
+    assert told == [("threshold_reached", 75)]
+
+
+def test_what_is_not_certain_is_stored_and_neither_told_nor_acted_upon():
+    doubtful = Tally(day("2026-04-20"), 1001, 1001, 1000, 1001)
+    changes = recount.counted(SUMMARY, doubtful, held(holding(STARTER)))
+    assert [(event.type, event.data["marketing"]) for event in changes.events] == [
+        ("contacts.counted", 1001),
+        ("contacts.threshold_reached", 1000),
+    ]
+    assert changes.put[1].marketing == 1001
 
 
 def test_f12_the_maximum_is_told_of_once_and_again_after_the_count_fell_below():

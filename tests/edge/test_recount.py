@@ -1,10 +1,14 @@
 """The daily count: what is shown of it, what follows from it, and lowering the tier."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
-from shared.store import contacts
+from shared.domain.changes import Changes
+from shared.store import contacts, table
 from tests.architecture.used_actions import spoil
-from tests.edge.contact_world import ContactWorld, days, named
+from tests.edge.contact_world import TIERS, ContactWorld, days, named
 
 
 @pytest.fixture
@@ -57,6 +61,76 @@ def test_the_forecast_names_the_day_and_the_price_of_the_next_tier(world):
         "exceeded_on": "2026-04-21", "tier": 20,
         "charge": {"amount": "23.00", "currency": "USD"}, "costs_more": {"amount": "30.00", "currency": "USD"},
     }  # fmt: skip
+
+
+SALES = {
+    "product": "sales", "kind": "seat", "edition": "starter", "seat_type": "sales", "interval": "month",
+    "amount": "100.00", "name": "Sales seat",
+}  # fmt: skip
+WITH_SEATS = [{"price": "contacts-starter"}, {"price": "sales-seat", "quantity": 2}]
+
+
+def test_r54_on_the_renewal_day_the_period_that_begins_is_billed_before_the_tier_rises(world):
+    """The count runs before the sweep of renewals: the tier rises in the new period all the same."""
+    world.batch(marketing=named(11))
+    due = replace(contacts.summary("acme"), counts_at=datetime(2026, 5, 15, 4, tzinfo=UTC))
+    table.commit(Changes(put=(due,)), world.cloud.now)
+    world.suddenly("2026-05-15T04:00:00Z")
+    assert world.cloud.invoke("RecountSweepFunction", {}) == 1
+    world.cloud._drain()
+    assert [event["period"] for event in world.told("tier.upgraded")] == ["2026-05-16/2026-06-15"]
+    assert world.told("alarm.raised") == []
+    world.on("2026-05-17T12:00:00Z")
+    assert [(invoice["date"], invoice["total"]) for invoice in world.invoices()] == [
+        ("2026-04-15", "20.00"), ("2026-05-15", "20.00"), ("2026-05-16", "29.03"),
+    ]  # fmt: skip
+
+
+def test_r13_r54_a_seat_that_waits_for_the_next_invoice_is_not_billed_with_a_tier_on_the_day_after(world):
+    world.staff("PUT", "/accounts/globex", {"seller": "us"})
+    world.sells(**TIERS, **{"sales-seat": SALES}).account("globex")
+    sub = world.subscribed(*WITH_SEATS, account="globex")
+    seats = f"/accounts/globex/subscriptions/{sub}/seats/sales"
+    assert world.call("POST", seats, {"quantity": 1}, account="globex").status == 201
+    body = {"marketing": named(11)}
+    world.call("POST", "/accounts/globex/contacts/batch", body, account="globex", permissions="contacts.edit")
+    world.on("2026-04-20T12:00:00Z")
+    assert [invoice["total"] for invoice in world.invoices("globex")] == ["200.00", "28.00"]
+    world.on("2026-05-15T12:00:00Z")
+    [_, tier, renewal] = world.invoices("globex")
+    assert [line["description"] for line in tier["lines"]] == ["1 × Contacts, up to 20, 28 of 30 days"]
+    assert [(line["description"], line["amount"]) for line in renewal["lines"]] == [
+        ("1 × Contacts, up to 20", "30.00"),
+        ("3 × Sales seat", "300.00"),
+        ("1 × Sales seat, 30 of 30 days", "100.00"),
+    ]  # fmt: skip
+
+
+def test_f13_where_contacts_leave_at_the_renewal_only_thresholds_are_armed_again_at_the_renewal_only():
+    world = ContactWorld(term="year")
+    us = {"timezone": "America/New_York", "currency": "USD"}
+    world.staff("PUT", "/sellers/us", us | {"contacts_update": "renewal"})
+    world.batch(marketing=named(8))
+    world.on("2026-04-30T12:00:00Z").batch(delete=named(3))
+    world.on("2026-05-02T12:00:00Z").batch(marketing=named(3))
+    world.on("2026-05-03T12:00:00Z")
+    assert [event["day"] for event in world.told("contacts.threshold_reached")] == ["2026-04-16"]
+
+
+def test_a_second_tier_is_refused_and_a_larger_one_counts_from_now_on(world):
+    world.sells(**TIERS, **{"contacts-pro": TIERS["contacts-starter"] | {"edition": "professional"}})
+
+    def buys(*items):
+        return world.call("POST", "/accounts/acme/checkout", {"items": items})
+
+    second = {"price": "contacts-pro", "quantity": 20}
+    refused = [buys({"price": "contacts-starter", "quantity": 30}, second), buys({"price": "contacts-pro"})]
+    assert [(each.status, each.json["code"]) for each in refused] == [
+        (422, "second_contact_tier"),
+        (409, "contact_tier_held"),
+    ]
+    assert buys(second).status == 201
+    assert world.usage()["tier"] == 20
 
 
 def test_a_tier_bought_at_a_price_that_is_sold_no_more_rises_at_that_price(world):
