@@ -24,7 +24,8 @@ class ShardCount(NamedTuple):
 class LiveCount:
     """An account's contacts as they are now: the daily count and what has changed since.
 
-    It may be off by a request that broke off; the next count puts it right.
+    It may be off by a request that broke off, or was under way when they were
+    counted; the next count puts it right.
     ``peak`` is the most since the last one. ``gained`` and ``made`` only ever
     grow: how many contacts became marketing contacts, and how many came to be.
     """
