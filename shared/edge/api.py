@@ -239,7 +239,7 @@ class Api(APIGatewayHttpResolver):
     @property
     def caller(self) -> str:
         """Who asks, as the token names them."""
-        return str(self.current_event["requestContext"]["authorizer"]["jwt"]["claims"]["sub"])
+        return str(self.current_event["requestContext"]["authorizer"]["jwt"]["claims"].get("sub", ""))
 
     def may(self, permission: str) -> bool:
         """Whether the caller has a permission beyond the one that the route needs."""
