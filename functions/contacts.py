@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.domain import tiers
+from shared.domain import recount, tiers
 from shared.domain.changes import Changes
 from shared.domain.contacts import Command, Wish
 from shared.domain.errors import Conflict, NotFound
@@ -14,7 +14,7 @@ from shared.edge import contact_views, upkeep
 from shared.edge import contacts as edge
 from shared.edge.api import Api, Decision, entry_point
 from shared.edge.contacts import Done, Situation
-from shared.edge.schemas import BatchContacts, PutContact, PutMaximum, ReduceTier
+from shared.edge.schemas import BatchContacts, PutContact, PutMaximum, ReduceTier, RequestMaximum
 from shared.store import contacts
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ api = Api()
 @api.serve("GET /v1/accounts/{account}/contacts/{contact}")
 def get_contact(account: str, contact: str) -> answers.Contact:
     """Whether a contact is a marketing contact, and until when."""
-    known = edge.situation(account, api.now)
+    known = edge.seen(account, api.now)
     found = contacts.some(account, [contact]).get(contact)
     if found is None:
         raise NotFound(f"There is no contact {contact!r}.", code="unknown_contact")
@@ -76,7 +76,7 @@ def set_contacts(account: str, body: BatchContacts) -> answers.ContactsSet:
 @api.serve("GET /v1/accounts/{account}/usage")
 def get_usage(account: str) -> answers.Usage:
     """Contacts against the tier: counted daily and live, the days that matter, the chart, and a forecast."""
-    return _usage(edge.situation(account, api.now))
+    return _usage(edge.seen(account, api.now))
 
 
 @api.serve("PUT /v1/accounts/{account}/usage/maximum")
@@ -87,6 +87,18 @@ def put_maximum(account: str, body: PutMaximum) -> answers.Usage:
         known, changes = edge.set_maximum(account, body.maximum, api.now)
         summary = next(iter(changes.put), known.summary)
         return Decision(changes, _usage(known._replace(summary=summary)))
+
+    return api.once(account, decide)
+
+
+@api.serve("POST /v1/accounts/{account}/usage/maximum/request")
+def request_maximum(account: str, body: RequestMaximum) -> answers.MaximumRequested:
+    """Ask those who may for a higher maximum, or for none (F12)."""
+
+    def decide() -> Decision[answers.MaximumRequested]:
+        summary = edge.seen(account, api.now).summary
+        changes = recount.maximum_requested(summary, body.maximum, api.caller)
+        return Decision(changes, {"maximum": summary.maximum, "requested": body.maximum})
 
     return api.once(account, decide)
 
@@ -132,7 +144,7 @@ def _usage(known: Situation) -> answers.Usage:
 
 def _tier(account: str, *, current: bool = False) -> tuple[Situation, Tier]:
     """The tier of an account, its subscription with everything done that is due."""
-    known = edge.situation(account, api.now)
+    known = edge.situation(account, api.now) if current else edge.seen(account, api.now)
     tier = known.tier
     if tier is None:
         raise Conflict("This account has no contact tier.", code="no_contact_tier")

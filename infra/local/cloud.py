@@ -24,7 +24,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from infra.local import aws, schedules, template
 from infra.local.deliveries import Deliveries
-from infra.local.dynamodb import DynamoDB
+from infra.local.dynamodb import Conflicted, DynamoDB
 from infra.local.dynamodb_requests import Change
 from infra.local.faults import Crash, Faults, Ways
 from infra.local.files import Files
@@ -325,17 +325,19 @@ def _store_lost() -> Any:
     raise ReadTimeoutError(endpoint_url="local")
 
 
-def _store_refusal(status: int, code: str, **more: Any) -> AWSResponse:
+def _store_conflict() -> Any:
+    raise Conflicted
+
+
+def _store_refusal(status: int, code: str) -> AWSResponse:
     body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "Message": f"{code} (a fault on purpose)"}
-    return aws.response(status, body | more)
+    return aws.response(status, body)
 
 
 _STORE_WAYS = Ways(
     lost=_store_lost,
     throttled=lambda: _store_refusal(400, "ProvisionedThroughputExceededException"),
     broken=lambda: _store_refusal(500, "InternalServerError"),
-    conflict=lambda: _store_refusal(
-        400, "TransactionCanceledException", CancellationReasons=[{"Code": "TransactionConflict"}]
-    ),
+    conflict=_store_conflict,
 )
 LINE_WAYS = Ways(lost=_line_lost, throttled=_line_lost, broken=_line_lost, conflict=_line_lost)

@@ -93,6 +93,7 @@ EXAMPLES: list[tuple[str, Any]] = [
     (f"POST {_IMPORTS}/{{file}}/start", {"dry_run": True}),
     (f"GET {_IMPORTS}/{{file}}", None),
     ("PUT /v1/accounts/acme/usage/maximum", {"maximum": 2500}),
+    ("POST /v1/accounts/acme/usage/maximum/request", {"maximum": 5000}),
     ("POST /v1/accounts/acme/tier-reduction/preview", {"contacts": 900}),
     ("PUT /v1/accounts/acme/tier-reduction", {"contacts": 900}),
     ("GET /v1/accounts/acme/usage", None),

@@ -12,6 +12,8 @@ from shared.domain.account import UpdatePolicy
 from shared.domain.catalog import Price
 from shared.domain.changes import Changes, Event
 from shared.domain.contacts import next_update
+from shared.domain.counting import Counting, Tally
+from shared.domain.errors import Conflict
 from shared.domain.subscription import Book
 from shared.domain.tiers import Tier
 
@@ -21,21 +23,12 @@ EXCEEDED = 101
 """What is told when there is one contact more than the tier holds."""
 
 
-class ShardCount(NamedTuple):
-    """How far a part of an account's contacts is counted; ``after`` is where it goes on, empty at the beginning."""
-
-    marketing: int = 0
-    total: int = 0
-    after: str = ""
-    done: bool = False
-
-
 @dataclass(frozen=True, slots=True)
 class ContactSummary:
     """An account's contacts as they were last counted, what was told of it, and when they are counted next.
 
     ``warned`` is the highest threshold told of under ``tier``. ``progress`` is
-    how far a count of ``progress_on`` got that took longer than a function may run.
+    how far a long count got; nobody else begins one before ``busy_until``.
     """
 
     account_id: str
@@ -48,8 +41,8 @@ class ContactSummary:
     warned: int = 0
     maximum: int | None = None  # the customer's own (F12)
     maximum_told: bool = False
-    progress: tuple[ShardCount, ...] = ()
-    progress_on: date | None = None
+    progress: Counting | None = None
+    busy_until: datetime | None = None
     failures: int = 0
     error: str | None = None
     version: int = 0
@@ -61,27 +54,13 @@ class ContactSummary:
 
     @property
     def due_at(self) -> datetime:
-        """When the contacts are counted next."""
-        return self.counts_at
+        """When the contacts are counted next; while they are being counted, when somebody else would go on."""
+        return max(self.counts_at, self.busy_until or self.counts_at)
 
     @property
     def zone(self) -> ZoneInfo:
         """The zone of the seller entity."""
         return ZoneInfo(self.timezone)
-
-
-@dataclass(frozen=True, slots=True)
-class LiveCount:
-    """An account's contacts as they are now: the daily count and what has changed since.
-
-    It may be off by what changed while they were counted, or by a request that
-    broke off; the next count puts it right. ``peak`` is the most since the last one.
-    """
-
-    account_id: str
-    marketing: int = 0
-    total: int = 0
-    peak: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,44 +89,39 @@ def begun(account_id: str, timezone: str, now: datetime) -> ContactSummary:
     return ContactSummary(account_id, timezone, _next_midnight(now, ZoneInfo(timezone)))
 
 
-def counted(
-    summary: ContactSummary, marketing: int, total: int, peak: int, holding: Holding | None, now: datetime
-) -> Changes:
+def counted(summary: ContactSummary, tally: Tally, holding: Holding | None) -> Changes:
     """What follows from a count: stored for the chart, told at each threshold, the tier raised (D10, D12).
 
-    Only the highest threshold crossed is told of; those below it count as
-    passed. They are armed again when the tier changes, and when the count has
-    fallen under them at an update date.
+    What is certain decides. Only the highest threshold crossed is told of;
+    those below it count as passed. They are armed again when the tier changes,
+    and when the count has fallen under them at an update date.
     """
-    day, account_id = periods.local_day(now, summary.zone), summary.account_id
-    limit = holding.tier.limit if holding else None
-    warned = _still_warned(summary, marketing, limit, holding, day)
-    reached = level(marketing, limit)
-    facts = {"day": str(day), "marketing": marketing, "tier": limit}
-    events = [Event(account_id, "contacts.counted", facts | {"total": total, "peak": max(peak, marketing)})]
+    account_id, limit = summary.account_id, holding.tier.limit if holding else None
+    warned = _still_warned(summary, tally, holding)
+    reached = level(tally.certain, limit)
+    facts = {"day": str(tally.day), "marketing": tally.marketing, "tier": limit}
+    events = [Event(account_id, "contacts.counted", facts | {"total": tally.total, "peak": tally.peak})]
     if reached > warned:
-        events.append(_told(account_id, reached, facts))
-    raised = Changes()
-    if holding and reached == EXCEEDED:
-        raised = _raised(holding, marketing, day)
-        if not raised.put and reached > warned:
-            events.append(Event(account_id, "alarm.raised", {"code": "no_larger_tier", "marketing": marketing}))
+        events.append(_told(account_id, reached, facts | {"marketing": tally.certain}))
+    raised = _raised(holding, tally) if holding and reached == EXCEEDED else Changes()
+    if raised.put or reached > warned:
+        events += raised.events
     after = replace(
         summary,
-        counts_at=_next_midnight(now, summary.zone),
-        counted_on=day,
-        marketing=marketing,
-        total=total,
+        counts_at=periods.midnight(tally.day + timedelta(days=1), summary.zone),
+        counted_on=tally.day,
+        marketing=tally.marketing,
+        total=tally.total,
         tier=limit,
         warned=0 if raised.put else max(warned, reached),
-        maximum_told=summary.maximum_told and _at_maximum(summary, marketing),
-        progress=(),
-        progress_on=None,
+        maximum_told=summary.maximum_told and _at_maximum(summary, tally.marketing),
+        progress=None,
+        busy_until=None,
         failures=0,
         error=None,
     )
-    stored = DailyCount(account_id, day, marketing, total, max(peak, marketing), limit)
-    return Changes(put=(after, stored), events=tuple(events)) + raised
+    stored = DailyCount(account_id, tally.day, tally.marketing, tally.total, tally.peak, limit)
+    return Changes(put=(after, stored, *raised.put), events=tuple(events))
 
 
 def level(marketing: int, tier: int | None) -> int:
@@ -171,6 +145,17 @@ def with_maximum(summary: ContactSummary, maximum: int | None) -> Changes:
     return Changes(put=(replace(summary, maximum=maximum, maximum_told=False),), events=(event,))
 
 
+def maximum_requested(summary: ContactSummary, maximum: int | None, by: str) -> Changes:
+    """Somebody who may not set the maximum asks those who may for a higher one, or for none (F12)."""
+    if summary.maximum is None:
+        raise Conflict("This account has no maximum of its own.", code="no_maximum")
+    if maximum is not None and maximum <= summary.maximum:
+        sentence = f"The maximum is {summary.maximum:,} already; {maximum:,} is no more."
+        raise Conflict(sentence, code="maximum_not_higher")
+    data = {"maximum": summary.maximum, "requested": maximum, "by": by}
+    return Changes(events=(Event(summary.account_id, "contacts.maximum_requested", data),))
+
+
 def at_maximum(summary: ContactSummary) -> Changes:
     """Contacts were held back: told once, until the count is below the maximum again or that is changed (F12)."""
     if summary.maximum_told:
@@ -181,7 +166,7 @@ def at_maximum(summary: ContactSummary) -> Changes:
 
 def postpone(summary: ContactSummary, error: str, now: datetime) -> Changes:
     """Move a count that keeps failing out of the way (1 h, 6 h, 1 d) and raise one alarm."""
-    if not setback.still_due(summary.due_at, now):
+    if not setback.still_due(summary.counts_at, now):
         return Changes()
     again = now + setback.delay(summary.failures)
     put_off = replace(summary, failures=summary.failures + 1, counts_at=again, error=setback.cut(error))
@@ -189,22 +174,27 @@ def postpone(summary: ContactSummary, error: str, now: datetime) -> Changes:
     return Changes(put=(put_off,), events=alarm)
 
 
-def _raised(holding: Holding, marketing: int, day: date) -> Changes:
-    """The tier that holds so many, where one is sold and the subscription is billed as far as today."""
-    if holding.price is None or day not in holding.book.subscription.period:
-        return Changes()
-    return tiers.upgrade(holding.book, holding.tier.item, holding.price, marketing, day)
+def _raised(holding: Holding, tally: Tally) -> Changes:
+    """The tier that holds so many; or an alarm that says why it does not rise."""
+    subscription = holding.book.subscription
+    if tiers.next_tier(holding.tier, holding.price) is None or holding.price is None:
+        code = "no_larger_tier"
+    elif tally.day not in subscription.period:
+        code = "tier_not_raised"
+    else:
+        return tiers.upgrade(holding.book, holding.tier.item, holding.price, tally.certain, tally.day)
+    data = {"code": code, "marketing": tally.certain, "subscription": subscription.id}
+    return Changes(events=(Event(subscription.account_id, "alarm.raised", data),))
 
 
-def _still_warned(
-    summary: ContactSummary, marketing: int, limit: int | None, holding: Holding | None, day: date
-) -> int:
+def _still_warned(summary: ContactSummary, tally: Tally, holding: Holding | None) -> int:
     """What was told of already: nothing under another tier; and no more than the count at an update date."""
+    limit, day = holding.tier.limit if holding else None, tally.day
     if limit != summary.tier:
         return 0
     since = summary.counted_on or day
     if holding and next_update(holding.book.subscription, holding.policy, since) <= day:
-        return min(summary.warned, level(marketing, limit))
+        return min(summary.warned, level(tally.certain, limit))
     return summary.warned
 
 

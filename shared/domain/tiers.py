@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from shared.domain.catalog import Kind, Price
 from shared.domain.changes import Changes, Event
-from shared.domain.errors import Conflict
-from shared.domain.money import Money
+from shared.domain.errors import Conflict, Invalid
+from shared.domain.money import Money, total
 from shared.domain.subscription import (
     Book,
     PendingInvoiceItem,
@@ -28,8 +28,9 @@ _SATURDAY = 5
 class Tier(NamedTuple):
     """The contact tier of an account: how many contacts it holds, and what it was bought as.
 
-    A plan includes some contacts; an item of marketing contacts beside it says
-    how many there are in all.
+    A plan includes some contacts, and an item of marketing contacts beside it
+    says how many there are in all: the larger of the two counts. So it is with
+    the tiers of two subscriptions: they do not add up.
     """
 
     subscription: Subscription
@@ -51,8 +52,25 @@ def of(subscriptions: Iterable[Subscription]) -> Tier | None:
     held = [
         Tier(each, item) for each in subscriptions if each.status in _LIVE for item in each.items if item.contacts
     ]
-    held.sort(key=lambda it: (it.item.kind is Kind.CONTACTS, it.limit, it.subscription.id))
+    held.sort(key=lambda it: (it.limit, it.item.kind is Kind.CONTACTS, it.subscription.id))
     return held[-1] if held else None
+
+
+def check_bought(bought: Iterable[Subscription], alive: Iterable[Subscription]) -> None:
+    """Refuse a second tier of marketing contacts: they do not add up, and the smaller one would be paid for nothing.
+
+    A larger one beside that of another subscription is sold: who moves from one to
+    another buys before cancelling. So is one that starts later.
+    """
+    tiers = [(each, item) for each in bought for item in each.items if item.kind is Kind.CONTACTS]
+    if len(tiers) > 1:
+        sentence = "One tier of marketing contacts can be bought at a time: two do not add up."
+        raise Invalid(sentence, code="second_contact_tier")
+    held = of(alive)
+    for subscription, item in tiers:
+        if held and subscription.status is Status.ACTIVE and item.contacts <= held.limit:
+            sentence = f"You have a tier of {held.limit:,} contacts; one of {item.contacts:,} would not add to it."
+            raise Conflict(sentence, code="contact_tier_held")
 
 
 def upgrade(book: Book, item: SubscriptionItem, price: Price, count: int, on: date) -> Changes:
@@ -68,7 +86,7 @@ def upgrade(book: Book, item: SubscriptionItem, price: Price, count: int, on: da
     larger = _larger(item, price, count, subscription.currency)
     if larger is None:
         return Changes()
-    grown, less = _with_tier(subscription, larger), _paid(item)
+    grown = _with_tier(subscription, larger)
     data = {
         "subscription": subscription.id,
         "from": item.contacts,
@@ -77,23 +95,10 @@ def upgrade(book: Book, item: SubscriptionItem, price: Price, count: int, on: da
         "amount": Money(0, subscription.currency).decimal,
         "currency": subscription.currency,
     }
-    following = on + timedelta(days=1)
-    if following not in subscription.period:  # the next period begins then, at the new price
+    owed = _first_charge(subscription, larger, on)
+    if owed is None:  # the next period begins then, at the new price
         return Changes(put=(grown,), events=(_event(subscription, "tier.upgraded", data),))
-    owed = PendingInvoiceItem(
-        account_id=subscription.account_id,
-        subscription_id=subscription.id,
-        price=larger.price,
-        kind=larger.kind.value,
-        name=larger.name,
-        unit=larger.unit,
-        quantity=1,
-        period=subscription.period.from_day(following),
-        whole=subscription.period,
-        day=on,
-        less=less if less.amount else None,
-        invoice_on=following,
-    )
+    following = on + timedelta(days=1)
     data |= {"amount": owed.amount.decimal, "period": str(owed.period), "invoice_on": str(following)}
     dated = replace(grown, extra_invoice_on=min(following, grown.extra_invoice_on or following))
     return Changes(put=(dated, owed), events=(_event(subscription, "tier.upgraded", data),))
@@ -106,7 +111,16 @@ def next_tier(tier: Tier, price: Price | None) -> SubscriptionItem | None:
 
 def costs_more(tier: Tier, larger: SubscriptionItem) -> Money:
     """What a larger tier costs more than the present one, for each billing period."""
-    return larger.fee - _paid(tier.item)
+    return larger.fee - _paid(tier.subscription)
+
+
+def charged_first(tier: Tier, larger: SubscriptionItem, on: date) -> Money:
+    """What a larger tier costs more for the rest of a period, if it is exceeded on a day (R54)."""
+    then = tier.subscription
+    while then.next_invoice_on <= on:
+        then = replace(then, billed=then.billed + 1)
+    owed = _first_charge(then, larger, on)
+    return owed.amount if owed else Money(0, then.currency)
 
 
 def reduce(tier: Tier, price: Price | None, contacts: int, on: date, notice: int) -> TierReduction:
@@ -152,15 +166,13 @@ def canceled(subscription: Subscription) -> Changes:
 def waits_for_count(subscription: Subscription, on: date) -> bool:
     """Whether a renewal must wait until the contacts are counted, because they decide on its price."""
     reduction = subscription.tier_reduction
-    if reduction is None or on < reduction.effective_on:
-        return False
-    return reduction.counted_on is None or reduction.counted_on < on
+    return reduction is not None and reduction.effective_on <= on and reduction.counted_on is None
 
 
 def counted(subscription: Subscription, count: int, on: date) -> Changes:
     """The contacts were counted that a renewal waits for, if one does."""
     reduction = subscription.tier_reduction
-    if reduction is None or not waits_for_count(subscription, reduction.effective_on) or on < reduction.effective_on:
+    if reduction is None or not waits_for_count(subscription, on):
         return Changes()
     known = reduction._replace(marketing=count, counted_on=on)
     return Changes(put=(replace(subscription, tier_reduction=known),))
@@ -198,9 +210,31 @@ def _larger(item: SubscriptionItem, price: Price, count: int, currency: str) -> 
     return larger if larger.contacts > item.contacts else None
 
 
-def _paid(item: SubscriptionItem) -> Money:
+def _first_charge(subscription: Subscription, larger: SubscriptionItem, on: date) -> PendingInvoiceItem | None:
+    """What is owed for the rest of the period from the day after; ``None`` where that begins another period."""
+    following = on + timedelta(days=1)
+    if following not in subscription.period:
+        return None
+    less = _paid(subscription)
+    return PendingInvoiceItem(
+        account_id=subscription.account_id,
+        subscription_id=subscription.id,
+        price=larger.price,
+        kind=larger.kind.value,
+        name=larger.name,
+        unit=larger.unit,
+        quantity=1,
+        period=subscription.period.from_day(following),
+        whole=subscription.period,
+        day=on,
+        less=less if less.amount else None,
+        invoice_on=following,
+    )
+
+
+def _paid(subscription: Subscription) -> Money:
     """What is paid for the present tier by itself; the contacts of a plan are in the plan's price."""
-    return item.fee if item.kind is Kind.CONTACTS else Money(0, item.unit.currency)
+    return total((item.fee for item in subscription.items if item.kind is Kind.CONTACTS), subscription.currency)
 
 
 def _with_tier(subscription: Subscription, tier: SubscriptionItem) -> Subscription:

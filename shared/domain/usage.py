@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
+from shared.domain import tiers
 from shared.domain.money import Money
 from shared.domain.recount import DailyCount
+from shared.domain.subscription import SubscriptionItem
 from shared.domain.tiers import Tier
 
 LONGEST_VIEW = 366
@@ -20,8 +22,9 @@ class Forecast(NamedTuple):
     """When the tier will be exceeded if it goes on like this, and what it will cost."""
 
     on: date
-    tier: int | None  # what it will be then; None where no larger one is sold
-    more: Money | None  # what that costs more, for each billing period
+    tier: int | None = None  # what it will be then; None where no larger one is sold
+    first: Money | None = None  # what is charged on the day after, for the rest of the period
+    more: Money | None = None  # what that costs more, for each billing period
 
 
 def exceeds_on(series: Sequence[DailyCount], limit: int) -> date | None:
@@ -37,7 +40,9 @@ def exceeds_on(series: Sequence[DailyCount], limit: int) -> date | None:
     return last.day + timedelta(days=ahead) if ahead <= LONGEST_VIEW else None
 
 
-def forecast(series: Sequence[DailyCount], tier: Tier, larger: tuple[int, Money] | None) -> Forecast | None:
-    """When the tier will be exceeded; ``larger`` is the one after it and what that costs more."""
+def forecast(series: Sequence[DailyCount], tier: Tier, larger: SubscriptionItem | None) -> Forecast | None:
+    """When the tier will be exceeded, and what the ``larger`` one after it will cost."""
     on = exceeds_on(series, tier.limit)
-    return Forecast(on, *(larger or (None, None))) if on else None
+    if on is None or larger is None:
+        return Forecast(on) if on else None
+    return Forecast(on, larger.contacts, tiers.charged_first(tier, larger, on), tiers.costs_more(tier, larger))

@@ -589,10 +589,14 @@ class Counting(TypedDict):
 
 
 class Forecast(TypedDict):
-    """When the tier will be exceeded if it goes on like this, what it will be then and what that costs more."""
+    """When the tier will be exceeded if it goes on like this, and what it will be then.
+
+    ``charge`` is for the rest of that period, and ``costs_more`` for each one after it.
+    """
 
     exceeded_on: str
     tier: int | None
+    charge: Money | None
     costs_more: Money | None
 
 
@@ -607,6 +611,13 @@ class Reduction(TypedDict):
     cost_after: Money
     ask_until: str
     fits_today: bool
+
+
+class MaximumRequested(TypedDict):
+    """The maximum as it is, and as somebody would like to have it."""
+
+    maximum: int | None
+    requested: int | None
 
 
 class Usage(TypedDict):

@@ -10,7 +10,8 @@ from shared.domain import tiers
 from shared.domain import usage as forecasts
 from shared.domain.catalog import Price
 from shared.domain.contacts import Contact
-from shared.domain.recount import DailyCount, LiveCount
+from shared.domain.counting import LiveCount
+from shared.domain.recount import DailyCount
 from shared.domain.subscription import TierReduction
 from shared.domain.tiers import Tier
 from shared.edge.contacts import Done, Situation
@@ -83,12 +84,12 @@ def _counted(it: DailyCount) -> answers.Counted:
 
 
 def _forecast(tier: Tier, price: Price | None, series: Sequence[DailyCount]) -> answers.Forecast | None:
-    larger = tiers.next_tier(tier, price)
-    found = forecasts.forecast(series, tier, (larger.contacts, tiers.costs_more(tier, larger)) if larger else None)
+    found = forecasts.forecast(series, tier, tiers.next_tier(tier, price))
     if found is None:
         return None
     return {
         "exceeded_on": str(found.on),
         "tier": found.tier,
+        "charge": money(found.first) if found.first else None,
         "costs_more": money(found.more) if found.more else None,
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
@@ -15,7 +14,7 @@ from shared.domain import recount, tiers
 from shared.domain.account import Account, SellerEntity
 from shared.domain.catalog import Kind, Price
 from shared.domain.changes import Changes
-from shared.domain.contacts import MOST_AT_ONCE, Change, Command, Plan, Today
+from shared.domain.contacts import MOST_AT_ONCE, Change, Command, Plan, Today, Wish
 from shared.domain.errors import Conflict, Invalid
 from shared.domain.periods import local_day
 from shared.domain.recount import ContactSummary
@@ -64,17 +63,29 @@ class Done(NamedTuple):
         return recount.at_maximum(self.situation.summary) if self.held_back else Changes()
 
 
-def situation(account_id: str, now: datetime) -> Situation:
-    """What there is to know of an account before its contacts are set; its daily count begins with the first."""
+def seen(account_id: str, now: datetime) -> Situation:
+    """What there is to know of an account and its contacts, for those who only look."""
     account = queries.account(account_id)
-    if not account.marketing_contacts:
+    seller = queries.seller(account.seller)
+    subscriptions = queries.alive_subscriptions(account_id)
+    summary = contacts.summary(account_id) or recount.begun(account_id, seller.timezone, now)
+    return Situation(account, seller, subscriptions, summary, today(seller, tiers.of(subscriptions), now))
+
+
+def situation(account_id: str, now: datetime, *, deleting: bool = False) -> Situation:
+    """The same before contacts are set: the daily count begins with the first of them.
+
+    An account without marketing contacts may only delete those that it has (R41).
+    """
+    known = seen(account_id, now)
+    if not known.account.marketing_contacts and not deleting:
         raise Conflict(
             "This account has no marketing contacts. Please ask your seller.", code="no_marketing_contacts"
         )
-    seller = queries.seller(account.seller)
-    subscriptions = queries.alive_subscriptions(account_id)
-    summary = contacts.summary(account_id) or _begun(account_id, seller, now)
-    return Situation(account, seller, subscriptions, summary, today(seller, tiers.of(subscriptions), now))
+    if known.summary.version:
+        return known
+    table.commit(Changes(put=(known.summary,)), now)
+    return known._replace(summary=replace(known.summary, version=1))
 
 
 def today(seller: SellerEntity, tier: Tier | None, now: datetime) -> Today:
@@ -84,17 +95,32 @@ def today(seller: SellerEntity, tier: Tier | None, now: datetime) -> Today:
 
 
 def set_all(account_id: str, commands: Sequence[Command], now: datetime) -> Done:
-    """Carry out commands, at most 1,000. Sent twice they change nothing the second time."""
+    """Carry out commands, at most 1,000. Sent twice they change nothing the second time.
+
+    What is deleted is gone before anything is set. So no contact is counted with
+    another that takes its place in the same request.
+    """
     twice = [contact for contact, times in Counter(each.contact for each in commands).items() if times > 1]
     if twice:
         raise Invalid(f"{twice[0]!r} is named more than once.", code="contact_named_twice")
-    if not 1 <= len(commands) <= MOST_AT_ONCE:
-        raise Invalid(f"From 1 to {MOST_AT_ONCE:,} contacts can be set at once.", code="too_many_contacts")
-    known = situation(account_id, now)
+    if not commands:
+        raise Invalid("No contact is named.", code="no_contacts")
+    if len(commands) > MOST_AT_ONCE:
+        raise Invalid(f"At most {MOST_AT_ONCE:,} contacts can be set at once.", code="too_many_contacts")
+    gone = [each for each in commands if each.wish is Wish.DELETE]
+    others = [each for each in commands if each.wish is not Wish.DELETE]
+    known = situation(account_id, now, deleting=not others)
+    deleted, _ = _carried_out(account_id, gone, known)
+    changed, held_back = _carried_out(account_id, others, known)
+    return Done(deleted + changed, held_back, known)
+
+
+def _carried_out(account_id: str, commands: Sequence[Command], known: Situation) -> tuple[int, tuple[str, ...]]:
+    """How many contacts changed, and which were held back."""
     changed, held_back, left = 0, list[str](), list(commands)
     for attempt in range(_ROUNDS):
         if not left:
-            return Done(changed, tuple(held_back), known)
+            return changed, tuple(held_back)
         if attempt:
             clock.pause(attempt - 1)
         plan = _reserved(account_id, left, known)
@@ -130,7 +156,7 @@ def write(account_id: str, changes: Sequence[Change], day: date) -> set[str]:
     queries.connect()
     written = batch.side_by_side(contacts.write, changes)
     moved = Plan(tuple(change for change, done in zip(changes, written, strict=True) if not done))
-    _count(account_id, -moved.marketing(day), -moved.total)
+    _give_back(account_id, moved.marketing(day), moved.total)
     return {change.contact.id for change in moved.changes}
 
 
@@ -147,13 +173,13 @@ def _count(account_id: str, marketing: int, total: int, at_most: int | None = No
     return contacts.add(account_id, marketing, total, at_most) if marketing or total else True
 
 
-def _begun(account_id: str, seller: SellerEntity, now: datetime) -> ContactSummary:
-    with suppress(table.Stale):  # somebody else had its first contact just now
-        begun = recount.begun(account_id, seller.timezone, now)
-        table.commit(Changes(put=(begun,)), now)
-    summary = contacts.summary(account_id)
-    assert summary
-    return summary
+def _give_back(account_id: str, marketing: int, total: int) -> None:
+    """Count no more what was counted and came to nothing; others may be counting at the same moment."""
+    for attempt in range(_ROUNDS):
+        if _count(account_id, -marketing, -total):
+            return
+        clock.pause(attempt)
+    raise table.Stale("Others are changing the same contacts right now. Please try again.")
 
 
 def set_maximum(account_id: str, maximum: int | None, now: datetime) -> tuple[Situation, Changes]:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from shared.domain import renewal, tiers
 from shared.domain.contact_import import ContactImport, Outcome
+from shared.domain.counting import ShardCount
 from shared.domain.money import total
 from shared.domain.periods import local_day, midnight
-from shared.domain.recount import ShardCount
 from shared.domain.subscription import PendingInvoiceItem
 from shared.edge import batch, clock
 from shared.edge import contacts as edge

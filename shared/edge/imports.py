@@ -143,7 +143,8 @@ def _decide(it: ContactImport, draft: Draft | None) -> ContactImport:
         return kept
     if not plan.changes:
         return _kept(_held(rules.written(it)))
-    decided = stored.decide_page(_held(it), tally.marketing, plan.total, maximum)
+    gained = sum(max(change.marketing(today.day), 0) for change in plan.changes)
+    decided = stored.decide_page(_held(it), tally.marketing, plan.total, maximum, (gained, tally.new))
     if plan.held_back:
         _commit(edge.Done(0, plan.held_back, known).told)
     return _write(decided, commands, plan, today)

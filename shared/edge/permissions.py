@@ -58,6 +58,7 @@ PERMISSIONS: dict[str, str] = {
     "POST /v1/accounts/{account}/contacts/imports/{file}/start": CONTACTS,
     "GET /v1/accounts/{account}/usage": VIEW,
     "PUT /v1/accounts/{account}/usage/maximum": MODIFY,
+    "POST /v1/accounts/{account}/usage/maximum/request": CONTACTS,
     "PUT /v1/accounts/{account}/tier-reduction": MODIFY,
     "DELETE /v1/accounts/{account}/tier-reduction": MODIFY,
     "POST /v1/accounts/{account}/tier-reduction/preview": MODIFY,

@@ -47,7 +47,7 @@ class PutAccount(Body):
     name: Text | None = None
     currency: Text | None = None
     billing_contacts: Annotated[tuple[Mailbox, ...], Meta(max_length=20)] = ()
-    marketing_contacts: bool = True
+    marketing_contacts: bool | None = None  # stays as it is; a new account has them
 
 
 class PutQuote(Body):
@@ -178,6 +178,12 @@ class StartImport(Body):
 
 class PutMaximum(Body):
     """The customer's own maximum of marketing contacts; none without one."""
+
+    maximum: Positive | None
+
+
+class RequestMaximum(Body):
+    """The maximum that somebody would like to have; none without one."""
 
     maximum: Positive | None
 

@@ -11,7 +11,8 @@ from typing import ClassVar
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute, VersionAttribute
 
 from shared.domain.contacts import Contact
-from shared.domain.recount import ContactSummary, DailyCount, LiveCount, ShardCount
+from shared.domain.counting import Counting, LiveCount
+from shared.domain.recount import ContactSummary, DailyCount
 from shared.store.attributes import DataAttribute, DateAttribute, InstantAttribute
 from shared.store.record import RECORD_OF, Record
 
@@ -47,8 +48,8 @@ class ContactSummaryRecord(Record, discriminator="contact_summary"):
     warned = NumberAttribute(null=True)
     maximum = NumberAttribute(null=True)
     maximum_told = BooleanAttribute(null=True)
-    progress: DataAttribute[tuple[ShardCount, ...]] = DataAttribute(tuple[ShardCount, ...], null=True)
-    progress_on = DateAttribute(null=True)
+    progress: DataAttribute[Counting] = DataAttribute(Counting, null=True)
+    busy_until = InstantAttribute(null=True)
     failures = NumberAttribute(null=True)
     error = UnicodeAttribute(null=True)
 
@@ -62,6 +63,8 @@ class LiveCountRecord(Record, discriminator="live_count"):
     marketing = NumberAttribute(null=True)
     total = NumberAttribute(null=True)
     peak = NumberAttribute(null=True)
+    gained = NumberAttribute(null=True)
+    made = NumberAttribute(null=True)
 
 
 class DailyCountRecord(Record, discriminator="daily_count"):

@@ -17,9 +17,11 @@ from pynamodb.expressions.update import Action
 
 from shared.domain.catalog import Price
 from shared.domain.contacts import Change, Contact
-from shared.domain.recount import ContactSummary, DailyCount, LiveCount, ShardCount
+from shared.domain.counting import LiveCount, ShardCount, Tally
+from shared.domain.recount import ContactSummary, DailyCount
 from shared.store.contact_records import ContactRecord, LiveCountRecord
 from shared.store.record import Record
+from shared.store.table import Beside
 
 MOST_DAYS = 400
 
@@ -55,15 +57,16 @@ def count(account_id: str, number: int, day: date, so_far: ShardCount, *, consis
     """AP26: a further page of a part of an account's contacts, counted as they are on a day.
 
     DynamoDB counts, and answers how many it has looked at and how many of them
-    are marketing contacts; no contact leaves the table.
+    are marketing contacts; no contact leaves the table. A ``consistent`` read
+    sees everything that is written, and costs twice as much.
     """
     pk = f"CONTACTS#{account_id}#{number}"
     marketing = ContactRecord.since.exists() & (ContactRecord.until.does_not_exist() | (ContactRecord.until > day))
     answer = Record._get_connection().query(  # noqa: SLF001
         pk,
         filter_condition=marketing,
-        select="COUNT",
         consistent_read=consistent,
+        select="COUNT",
         exclusive_start_key={"PK": {"S": pk}, "SK": {"S": so_far.after}} if so_far.after else None,
     )
     after = answer.get("LastEvaluatedKey", {}).get("SK", {}).get("S", "")
@@ -104,24 +107,23 @@ def add(account_id: str, marketing: int, total: int, at_most: int | None = None)
     return True
 
 
-def settle(before: LiveCount, marketing: int, total: int) -> None:
-    """Put the live count right: it was ``before`` when the contacts began to be counted, and they are so many."""
-    counter = LiveCountRecord(f"ACCOUNT#{before.account_id}", "LIVE")
-    counter.update([
-        Record.kind.set(LiveCountRecord),
-        LiveCountRecord.marketing.add(marketing - before.marketing),
-        LiveCountRecord.total.add(total - before.total),
-        LiveCountRecord.peak.set(marketing),
-    ])  # fmt: skip
+def settled(account_id: str, tally: Tally) -> Beside:
+    """Put the live count right by what a count has found, in the transaction that stores it."""
+    counter = LiveCountRecord(f"ACCOUNT#{account_id}", "LIVE")
+    right = added(tally.marketing_off, tally.total_off, grows=False)
+    return lambda transaction: transaction.update(counter, [*right, LiveCountRecord.peak.set(tally.marketing)])
 
 
-def added(marketing: int, total: int) -> list[Action]:
-    """What moves the live count."""
-    return [
+def added(marketing: int, total: int, *, grows: bool = True) -> list[Action]:
+    """What moves the live count. A request adds marketing contacts, or it takes some away: never both at once."""
+    moved: list[Action] = [
         Record.kind.set(LiveCountRecord),
         LiveCountRecord.marketing.add(marketing),
         LiveCountRecord.total.add(total),
     ]
+    if grows and (marketing > 0 or total > 0):
+        moved += [LiveCountRecord.gained.add(max(marketing, 0)), LiveCountRecord.made.add(max(total, 0))]
+    return moved
 
 
 def room(fewest: int) -> Condition:
@@ -141,8 +143,8 @@ def _still(before: Contact | None) -> Condition:
 
 
 def _held(error: PynamoDBException) -> bool:
-    """``False`` where the condition of a write did not hold; any other error is one."""
-    if error.cause_response_code != "ConditionalCheckFailedException":
+    """``False`` where the condition of a write did not hold, or a transaction was in its way; else it is an error."""
+    if error.cause_response_code not in ("ConditionalCheckFailedException", "TransactionConflictException"):
         raise error
     return False
 

@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs/data-model.md"
 KEYS = ("PK", "SK", "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK")
 READERS = (queries, contacts, imports)
 """The modules that read the table: contacts and their imports have their own."""
-NO_ACCESS = {"connect", "forget", "write", "add", "settle", "added", "room", "decide_page", "correct"}
+NO_ACCESS = {"connect", "forget", "write", "add", "settled", "added", "room", "decide_page", "correct"}
 """What they offer beside reading."""
 
 

@@ -7,10 +7,11 @@ import pytest
 
 from shared.domain import recount, tiers
 from shared.domain.account import UpdatePolicy
+from shared.domain.counting import Tally
 from shared.domain.money import Money
 from shared.domain.recount import ContactSummary, DailyCount, Holding
 from shared.domain.usage import Forecast, exceeds_on, forecast
-from tests.domain.examples import at, day
+from tests.domain.examples import at, day, run
 from tests.domain.test_tiers import BANDS, STARTER, holding
 
 SUMMARY = recount.begun("acme", "America/New_York", at("2026-04-15"))
@@ -20,11 +21,14 @@ def held(book, price=STARTER):
     return Holding(book, tiers.of([book.subscription]), price, UpdatePolicy.MONTHLY)
 
 
+def tally(marketing, on, peak=0):
+    """What a count found that nothing changed meanwhile."""
+    return Tally(day(on[:10]), marketing, marketing + 100, marketing, max(marketing, peak))
+
+
 def count(summary, marketing, on, book=None, price=STARTER):
     """The summary after a count on a day, and what it told beside the count itself."""
-    changes = recount.counted(
-        summary, marketing, marketing + 100, marketing, held(book, price) if book else None, at(on)
-    )
+    changes = recount.counted(summary, tally(marketing, on), held(book, price) if book else None)
     told = [(event.type.partition(".")[2], event.data.get("threshold")) for event in changes.events[1:]]
     return changes.put[0], told, changes
 
@@ -51,7 +55,7 @@ def test_r42_a_count_is_stored_and_the_next_one_is_on_the_next_midnight_of_the_s
 
 
 def test_d12_the_count_at_the_run_decides_and_the_peak_is_stored_beside_it():
-    changes = recount.counted(SUMMARY, 900, 900, 1100, held(holding(STARTER)), at("2026-04-16"))
+    changes = recount.counted(SUMMARY, tally(900, "2026-04-16", peak=1100), held(holding(STARTER)))
     assert (changes.put[1].marketing, changes.put[1].peak) == (900, 1100)
     assert "tier.upgraded" not in [event.type for event in changes.events]
 
@@ -103,7 +107,9 @@ def test_where_no_larger_tier_is_sold_it_is_told_once_with_an_alarm(tier, price)
     book = holding(BANDS, tier)
     summary, told, changes = count(SUMMARY, 99_000, "2026-04-20", book, price)
     assert told == [("tier_exceeded", None), ("raised", None)]
-    assert changes.events[-1].data == {"code": "no_larger_tier", "marketing": 99_000}
+    assert changes.events[-1].data == {
+        "code": "no_larger_tier", "marketing": 99_000, "subscription": book.subscription.id,
+    }  # fmt: skip
     assert count(summary, 99_000, "2026-04-21", book, price)[1] == []
 
 
@@ -115,8 +121,30 @@ def test_an_account_without_a_tier_is_counted_and_told_nothing():
 
 
 def test_a_subscription_that_is_not_billed_as_far_as_today_keeps_its_tier_until_it_is():
-    _, told, _ = count(SUMMARY, 1001, "2026-05-16", holding(STARTER))
-    assert ("upgraded", None) not in told
+    summary, told, changes = count(SUMMARY, 1001, "2026-05-16", holding(STARTER))
+    assert told == [("tier_exceeded", None), ("raised", None)]
+    assert (changes.events[-1].type, changes.events[-1].data["code"]) == ("alarm.raised", "tier_not_raised")
+    summary, told, _ = count(summary, 1001, "2026-05-17", holding(STARTER))
+    assert told == [], "told once"
+    billed = run(holding(STARTER), "2026-05-17").book
+    assert count(summary, 1001, "2026-05-18", billed)[1] == [("upgraded", None)]
+
+
+def test_d10_another_tier_arms_all_thresholds_off_an_update_date_too():
+    summary, told, _ = count(SUMMARY, 1500, "2026-04-20", holding(STARTER, 2000))
+    assert told == [("threshold_reached", 75)]
+    _, told, _ = count(summary, 760, "2026-04-21", holding(STARTER))
+    assert told == [("threshold_reached", 75)]
+
+
+def test_what_is_not_certain_is_stored_and_neither_told_nor_acted_upon():
+    doubtful = Tally(day("2026-04-20"), 1001, 1001, 1000, 1001)
+    changes = recount.counted(SUMMARY, doubtful, held(holding(STARTER)))
+    assert [(event.type, event.data["marketing"]) for event in changes.events] == [
+        ("contacts.counted", 1001),
+        ("contacts.threshold_reached", 1000),
+    ]
+    assert changes.put[1].marketing == 1001
 
 
 def test_f12_the_maximum_is_told_of_once_and_again_after_the_count_fell_below():
@@ -171,8 +199,8 @@ def test_the_day_on_which_the_tier_will_be_exceeded(counts, on):
 def test_the_forecast_looks_at_30_days_and_names_the_next_tier_and_what_it_costs_more():
     tier = tiers.of([holding(STARTER).subscription])
     larger = tiers.next_tier(tier, STARTER)
-    found = forecast(series(*[100] * 50, *range(900, 931)), tier, (larger.contacts, tiers.costs_more(tier, larger)))
-    assert found == Forecast(date(2026, 7, 10), 2000, Money(4500, "USD"))
+    found = forecast(series(*[100] * 50, *range(900, 931)), tier, larger)
+    assert found == Forecast(date(2026, 7, 10), 2000, Money(600, "USD"), Money(4500, "USD"))
     assert forecast(series(500, 500), tier, None) is None
 
 

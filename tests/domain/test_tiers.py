@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from shared.domain import tiers
 from shared.domain.catalog import Kind, Price, Tier
 from shared.domain.checkout import LineItem
-from shared.domain.errors import Conflict
+from shared.domain.errors import BillingError, Conflict
 from shared.domain.money import Money
 from shared.domain.periods import Interval
-from shared.domain.subscription import Subscription
+from shared.domain.subscription import Status, Subscription
 from tests.domain.examples import PLAN, at, bill, bought, day, run
 
 STARTER = Price(
@@ -136,6 +136,68 @@ def test_a_plan_that_includes_contacts_gets_an_item_beside_it():
     assert renewal.total.decimal == "1140.00"
 
 
+def test_a_plan_that_includes_more_than_the_item_beside_it_is_the_tier():
+    plan = replace(PLAN, included_contacts=7000)
+    book = bought(LineItem(plan), LineItem(STARTER, 2000), on="2026-04-15")
+    held = tiers.of([book.subscription])
+    assert (held.item.name, held.limit) == ("Hub Professional", 7000)
+    after = book.after(tiers.upgrade(book, held.item, PRO, 7001, day("2026-04-20")))
+    assert [item.contacts for item in after.subscription.items] == [7000, 12000]
+    [owed] = after.pending
+    assert (owed.unit.decimal, owed.less.decimal) == ("500.00", "45.00"), "what was paid beside the plan is taken off"
+
+
+def test_the_larger_of_two_subscriptions_is_the_tier():
+    smaller, larger = holding(STARTER, 1000).subscription, holding(STARTER, 3000).subscription
+    assert tiers.of([larger, smaller]).limit == tiers.of([smaller, larger]).limit == 3000
+    assert tiers.of([replace(larger, status=Status.CANCELED), smaller]).limit == 1000
+
+
+def test_of_two_tiers_in_a_subscription_both_are_taken_off():
+    """They cannot be bought. Were there two, what takes their place would cost what it costs more than both."""
+    book = holding(STARTER, 3000)
+    second = replace(book.subscription.items[0], price="another", contacts=2000, unit=Money(4500, "USD"))
+    book = book._replace(subscription=replace(book.subscription, items=(*book.subscription.items, second)))
+    held = tiers.of([book.subscription])
+    after = book.after(tiers.upgrade(book, held.item, STARTER, 3001, day("2026-04-20")))
+    assert [item.contacts for item in after.subscription.items] == [4000]
+    assert (after.pending[0].unit.decimal, after.pending[0].less.decimal) == ("135.00", "135.00")
+
+
+@pytest.mark.parametrize(
+    ("bought_", "alive", "code"),
+    [
+        ((1000, 2000), (), "second_contact_tier"),
+        ((2000,), (2000,), "contact_tier_held"),
+        ((1000,), (3000, 1000), "contact_tier_held"),
+        ((2000,), (1000,), None),
+        ((2000,), (), None),
+    ],
+)
+def test_a_second_tier_is_sold_only_where_it_is_larger(bought_, alive, code):
+    subscriptions = [[holding(STARTER, n).subscription for n in tiers_] for tiers_ in (bought_, alive)]
+    if code is None:
+        tiers.check_bought(*subscriptions)
+        return
+    with pytest.raises(BillingError) as refused:
+        tiers.check_bought(*subscriptions)
+    assert refused.value.code == code
+
+
+def test_a_second_tier_that_starts_later_is_sold():
+    later = replace(holding(STARTER).subscription, status=Status.SCHEDULED)
+    tiers.check_bought([later], [holding(STARTER, 3000).subscription])
+
+
+def test_what_a_larger_tier_costs_first_is_the_rest_of_the_period_in_which_it_is_exceeded():
+    held = tiers.of([holding(STARTER).subscription])
+    larger = tiers.next_tier(held, STARTER)
+    assert [
+        tiers.charged_first(held, larger, day(on)).decimal
+        for on in ("2026-04-20", "2026-05-13", "2026-05-14", "2026-05-15", "2026-07-20")
+    ] == ["36.00", "1.50", "0.00", "43.55", "36.29"]
+
+
 def test_f20_the_send_limit_is_a_multiple_of_the_tier_and_rises_with_it():
     book = holding(STARTER)
     assert tiers.of([book.subscription]).sends == 5000
@@ -168,10 +230,11 @@ def test_r57_without_being_asked_the_tier_never_falls():
     assert done.book.subscription.items[0].contacts == 3000
 
 
-def test_r57_a_reduction_takes_effect_at_the_renewal_if_the_contacts_fit_then():
+@pytest.mark.parametrize("count", [998, 1000])
+def test_r57_a_reduction_takes_effect_at_the_renewal_if_the_contacts_fit_then(count):
     book = lowered(holding(STARTER, 3000))
     assert run(book, "2026-05-15").invoices == [], "the renewal waits for the count"
-    done = run(counted(book, 998, "2026-05-15"), "2026-05-15")
+    done = run(counted(book, count, "2026-05-15"), "2026-05-15")
     assert done.invoices == []  # 1,000 are included
     assert done.book.subscription.items[0].contacts == 1000
     assert done.book.subscription.tier_reduction is None

@@ -2,6 +2,8 @@
 
 from tests.world import World
 
+COUNT = "contacts.counted"
+TOLD = ("contacts.threshold_reached", "contacts.tier_exceeded", "tier.upgraded")
 TIERS = {
     "contacts-starter": {
         "product": "marketing", "kind": "contacts", "edition": "starter", "interval": "month", "name": "Contacts",
@@ -52,6 +54,11 @@ class ContactWorld(World):
         """What happened of these types, with its facts."""
         events = self.call("GET", "/accounts/acme/events").json["items"]
         return [event for event in events[::-1] if event["type"] in types]
+
+
+def days(world):
+    """What was counted on each day: marketing contacts, all, and the most."""
+    return [(event["day"], event["marketing"], event["total"], event["peak"]) for event in world.told(COUNT)]
 
 
 def named(count, prefix="c"):

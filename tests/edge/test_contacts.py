@@ -78,7 +78,7 @@ def test_many_are_set_at_once_and_the_same_request_again_changes_nothing(world):
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
-        ({}, 422, "too_many_contacts"),
+        ({}, 422, "no_contacts"),
         ({"marketing": named(600), "delete": named(401, "d")}, 422, "too_many_contacts"),
         ({"marketing": named(1001)}, 422, "invalid_body"),
         ({"marketing": ["a"], "delete": ["a"]}, 422, "contact_named_twice"),
@@ -100,12 +100,52 @@ def test_a_thousand_contacts_fit_into_a_request(world):
     assert counts(world) == (1000, 1000)
 
 
+def switched_off(world):
+    made = world.staff("PUT", "/accounts/acme", {"seller": "us", "marketing_contacts": False})
+    assert made.json["marketing_contacts"] is False
+
+
 def test_r41_an_account_without_marketing_contacts_is_told_so(world):
-    world.staff("PUT", "/accounts/acme", {"seller": "us", "marketing_contacts": False})
-    for method, path in (("PUT", "/contacts/ann"), ("GET", "/usage")):
-        body = {"marketing": True} if method == "PUT" else None
-        refused = world.call(method, f"/accounts/acme{path}", body, permissions="seller.admin")
-        assert (refused.status, refused.json["code"]) == (409, "no_marketing_contacts")
+    switched_off(world)
+    commands = {"marketing": ["ann"]}, {"non_marketing": ["ann"]}, {"marketing": ["ann"], "delete": ["bob"]}
+    refused = [world.edit("POST", "/contacts/batch", body) for body in commands]
+    refused += [world.edit("PUT", "/contacts/ann", {"marketing": True})]
+    assert [(each.status, each.json["code"]) for each in refused] == [(409, "no_marketing_contacts")] * 4
+
+
+def test_r41_switched_off_its_contacts_can_still_be_read_and_deleted(world):
+    world.sets("ann", "bob", "cyd")
+    switched_off(world)
+    assert world.edit("GET", "/contacts/ann").json["marketing"] is True
+    assert world.edit("DELETE", "/contacts/ann").json["changed"] == 1
+    assert world.batch(delete=["bob", "dan"])["changed"] == 1
+    assert counts(world) == (1, 1)
+
+
+def test_r41_the_switch_stays_where_it_is_unless_it_is_named(world):
+    switched_off(world)
+    changed = world.staff("PUT", "/accounts/acme", {"seller": "us", "billing_contacts": ["bill@acme.test"]})
+    assert (changed.json["marketing_contacts"], changed.json["billing_contacts"]) == (False, ["bill@acme.test"])
+    assert world.staff("PUT", "/accounts/globex", {"seller": "us"}).json["marketing_contacts"] is True
+    on = world.staff("PUT", "/accounts/acme", {"seller": "us", "marketing_contacts": True})
+    assert on.json["marketing_contacts"] is True
+
+
+def test_who_only_looks_writes_nothing(world):
+    before = world.contents()
+    assert world.edit("GET", "/contacts/ann").json["code"] == "unknown_contact"
+    assert world.usage()["live"] == {"marketing": 0, "total": 0}
+    assert world.contents() == before
+    assert contacts.summary("acme") is None
+
+
+def test_f13_a_seller_may_let_contacts_leave_at_the_renewal_of_the_commitment_only():
+    world = ContactWorld(term="year")
+    us = {"timezone": "America/New_York", "currency": "USD"}
+    world.staff("PUT", "/sellers/us", us | {"contacts_update": "renewal"})
+    world.sets("ann")
+    assert world.usage()["next_update_on"] == "2027-04-15"
+    assert world.sets("ann", marketing=False)["until_next_update"] == "2027-04-15"
 
 
 def test_r41_switched_off_later_its_contacts_are_counted_and_nothing_follows(world):
@@ -156,7 +196,53 @@ def test_f12_with_a_higher_maximum_or_none_they_fit(world):
     assert counts(world) == (3, 3)
 
 
+def test_f12_who_may_not_set_the_maximum_asks_those_who_may(world):
+    asked = "/usage/maximum/request"
+    assert world.edit("POST", asked, {"maximum": 9}).json["code"] == "no_maximum"
+    maximum(world, 5)
+    assert world.edit("POST", asked, {"maximum": 5}).json["code"] == "maximum_not_higher"
+    assert world.edit("POST", asked, {"maximum": 9}, key="once").json == {"maximum": 5, "requested": 9}
+    assert world.edit("POST", asked, {"maximum": 9}, key="once").status == 200
+    assert world.edit("POST", asked, {"maximum": None}).json == {"maximum": 5, "requested": None}
+    told = [(it["by"], it["maximum"], it["requested"]) for it in world.told("contacts.maximum_requested")]
+    assert told == [("someone", 5, 9), ("someone", 5, None)]
+    assert world.usage()["maximum"] == 5
+
+
 # -- races
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_transaction_in_the_way_of_the_live_count_is_waited_for(world, times):
+    world.sets("ann")
+    world.cloud.faults.arm("store.commit", "conflict", times)
+    assert world.batch(marketing=named(5))["changed"] == 5
+    assert counts(world) == (6, 6)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_the_first_contact_of_an_account_waits_for_a_transaction_too(world, times):
+    world.cloud.faults.arm("store.commit", "conflict", times)
+    assert world.sets("ann")["marketing"] is True
+    assert counts(world) == (1, 1)
+
+
+def test_what_is_given_back_waits_for_a_transaction_too(world, monkeypatch):
+    """Another request sets ann first; ours has counted her already, and counts her no more."""
+    write, others = contacts.write, [{"marketing": True}]
+
+    def overtaken(change):
+        if others:
+            monkeypatch.setattr(contacts, "write", write)
+            world.edit("PUT", "/contacts/ann", others.pop())
+            lost = write(change)
+            world.cloud.faults.arm("store.commit", "conflict", 2)
+            return lost
+        return write(change)
+
+    monkeypatch.setattr(contacts, "write", overtaken)
+    assert world.batch(marketing=["ann"])["changed"] == 0
+    assert counts(world) == (1, 1)
 
 
 def test_who_loses_a_race_for_a_contact_decides_again(world, monkeypatch):

@@ -45,6 +45,7 @@ BODIES = {
     "PUT /v1/accounts/{account}/contacts/{contact}": {"marketing": True},
     "POST /v1/accounts/{account}/contacts/batch": {"marketing": ["bob"]},
     "PUT /v1/accounts/{account}/usage/maximum": {"maximum": 100},
+    "POST /v1/accounts/{account}/usage/maximum/request": {"maximum": 200},
     "PUT /v1/accounts/{account}/tier-reduction": {"contacts": 10},
     "POST /v1/accounts/{account}/tier-reduction/preview": {"contacts": 10},
     "POST /v1/accounts/{account}/subscriptions/{subscription}/cancel": {},
@@ -70,6 +71,7 @@ REFUSED_ANYWAY = {
 
 
 AS_THINGS_STAND = {
+    "POST /v1/accounts/{account}/usage/maximum/request": {None, "no_maximum"},
     "PUT /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/users/{user}": {None, "unknown_user"},
     "DELETE /v1/accounts/{account}/quotes/{quote}": {None, "unknown_quote"},
     "DELETE /v1/accounts/{account}/users/{user}": {None, "unknown_user"},

@@ -1,29 +1,19 @@
-"""The daily count: exact to the contact, once a day, whatever dies in the middle."""
+"""The daily count: what is shown of it, what follows from it, and lowering the tier."""
 
-import calendar
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from infra.local.invocations import Context, sqs_event
-from shared.store import contacts
+from shared.domain.changes import Changes
+from shared.store import contacts, table
 from tests.architecture.used_actions import spoil
-from tests.edge.contact_world import ContactWorld, named
-
-COUNT, TOLD = "contacts.counted", ("contacts.threshold_reached", "contacts.tier_exceeded", "tier.upgraded")
+from tests.edge.contact_world import TIERS, ContactWorld, days, named
 
 
 @pytest.fixture
 def world():
     return ContactWorld()
-
-
-def days(world):
-    return [(event["day"], event["marketing"], event["total"], event["peak"]) for event in world.told(COUNT)]
 
 
 def test_r42_contacts_are_counted_once_a_day_at_the_sellers_midnight(world):
@@ -68,8 +58,79 @@ def test_the_forecast_names_the_day_and_the_price_of_the_next_tier(world):
         world.batch(marketing=named(2, f"d{n}-"))
         world.on(f"2026-04-{16 + n}T12:00:00Z")
     assert world.usage()["forecast"] == {
-        "exceeded_on": "2026-04-21", "tier": 20, "costs_more": {"amount": "30.00", "currency": "USD"},
+        "exceeded_on": "2026-04-21", "tier": 20,
+        "charge": {"amount": "23.00", "currency": "USD"}, "costs_more": {"amount": "30.00", "currency": "USD"},
     }  # fmt: skip
+
+
+SALES = {
+    "product": "sales", "kind": "seat", "edition": "starter", "seat_type": "sales", "interval": "month",
+    "amount": "100.00", "name": "Sales seat",
+}  # fmt: skip
+WITH_SEATS = [{"price": "contacts-starter"}, {"price": "sales-seat", "quantity": 2}]
+
+
+def test_r54_on_the_renewal_day_the_period_that_begins_is_billed_before_the_tier_rises(world):
+    """The count runs before the sweep of renewals: the tier rises in the new period all the same."""
+    world.batch(marketing=named(11))
+    due = replace(contacts.summary("acme"), counts_at=datetime(2026, 5, 15, 4, tzinfo=UTC))
+    table.commit(Changes(put=(due,)), world.cloud.now)
+    world.suddenly("2026-05-15T04:00:00Z")
+    assert world.cloud.invoke("RecountSweepFunction", {}) == 1
+    world.cloud._drain()
+    assert [event["period"] for event in world.told("tier.upgraded")] == ["2026-05-16/2026-06-15"]
+    assert world.told("alarm.raised") == []
+    world.on("2026-05-17T12:00:00Z")
+    assert [(invoice["date"], invoice["total"]) for invoice in world.invoices()] == [
+        ("2026-04-15", "20.00"), ("2026-05-15", "20.00"), ("2026-05-16", "29.03"),
+    ]  # fmt: skip
+
+
+def test_r13_r54_a_seat_that_waits_for_the_next_invoice_is_not_billed_with_a_tier_on_the_day_after(world):
+    world.staff("PUT", "/accounts/globex", {"seller": "us"})
+    world.sells(**TIERS, **{"sales-seat": SALES}).account("globex")
+    sub = world.subscribed(*WITH_SEATS, account="globex")
+    seats = f"/accounts/globex/subscriptions/{sub}/seats/sales"
+    assert world.call("POST", seats, {"quantity": 1}, account="globex").status == 201
+    body = {"marketing": named(11)}
+    world.call("POST", "/accounts/globex/contacts/batch", body, account="globex", permissions="contacts.edit")
+    world.on("2026-04-20T12:00:00Z")
+    assert [invoice["total"] for invoice in world.invoices("globex")] == ["200.00", "28.00"]
+    world.on("2026-05-15T12:00:00Z")
+    [_, tier, renewal] = world.invoices("globex")
+    assert [line["description"] for line in tier["lines"]] == ["1 × Contacts, up to 20, 28 of 30 days"]
+    assert [(line["description"], line["amount"]) for line in renewal["lines"]] == [
+        ("1 × Contacts, up to 20", "30.00"),
+        ("3 × Sales seat", "300.00"),
+        ("1 × Sales seat, 30 of 30 days", "100.00"),
+    ]  # fmt: skip
+
+
+def test_f13_where_contacts_leave_at_the_renewal_only_thresholds_are_armed_again_at_the_renewal_only():
+    world = ContactWorld(term="year")
+    us = {"timezone": "America/New_York", "currency": "USD"}
+    world.staff("PUT", "/sellers/us", us | {"contacts_update": "renewal"})
+    world.batch(marketing=named(8))
+    world.on("2026-04-30T12:00:00Z").batch(delete=named(3))
+    world.on("2026-05-02T12:00:00Z").batch(marketing=named(3))
+    world.on("2026-05-03T12:00:00Z")
+    assert [event["day"] for event in world.told("contacts.threshold_reached")] == ["2026-04-16"]
+
+
+def test_a_second_tier_is_refused_and_a_larger_one_counts_from_now_on(world):
+    world.sells(**TIERS, **{"contacts-pro": TIERS["contacts-starter"] | {"edition": "professional"}})
+
+    def buys(*items):
+        return world.call("POST", "/accounts/acme/checkout", {"items": items})
+
+    second = {"price": "contacts-pro", "quantity": 20}
+    refused = [buys({"price": "contacts-starter", "quantity": 30}, second), buys({"price": "contacts-pro"})]
+    assert [(each.status, each.json["code"]) for each in refused] == [
+        (422, "second_contact_tier"),
+        (409, "contact_tier_held"),
+    ]
+    assert buys(second).status == 201
+    assert world.usage()["tier"] == 20
 
 
 def test_a_tier_bought_at_a_price_that_is_sold_no_more_rises_at_that_price(world):
@@ -154,63 +215,7 @@ def test_a_reduction_is_taken_back_and_refused_where_it_is_too_late():
     assert (refused.status, refused.json["code"]) == (409, "no_contact_tier")
 
 
-# -- whatever dies in the middle
-
-
-def contact_facts(world):
-    return [(event["type"], event.get("day"), event.get("marketing")) for event in world.told(COUNT, *TOLD)]
-
-
-@pytest.mark.parametrize(
-    ("where", "how"),
-    [
-        ("store.commit", "crash_before"), ("store.commit", "crash_after"), ("store.commit", "conflict"),
-        ("store.query", "crash_after"), ("store.get", "throttled"), ("queue.delete", "crash_after"),
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("times", [1, 2, 3])
-def test_each_count_and_each_threshold_is_told_once_whatever_dies(where, how, times):
-    world = ContactWorld()
-    world.batch(marketing=named(11))
-    world.cloud.faults.arm(where, how, times)
-    world.on("2026-04-17T12:00:00Z")
-    assert contact_facts(world) == [
-        (COUNT, "2026-04-16", 11),
-        ("contacts.tier_exceeded", "2026-04-16", 11),
-        ("tier.upgraded", None, 11),
-        (COUNT, "2026-04-17", 11),
-    ]
-    assert [invoice["total"] for invoice in world.invoices()] == ["20.00", "28.00"]
-
-
-def test_messages_that_come_twice_count_once(world):
-    world.batch(marketing=named(11))
-    world.suddenly("2026-04-16T04:15:00Z")
-    for _ in range(2):
-        assert world.cloud.invoke("RecountSweepFunction", {}) == 1
-    world.cloud._drain()
-    assert [event["type"] for event in world.told(COUNT, *TOLD)] == [COUNT, *TOLD[1:]]
-
-
-def test_a_count_that_takes_longer_than_a_function_may_run_goes_on_in_another_message(world, monkeypatch):
-    world.batch(marketing=named(40))
-    world.suddenly("2026-04-16T04:15:00Z")
-    assert world.cloud.invoke("RecountSweepFunction", {}) == 1
-    left = iter([900_000, 900_000, 900_000, *[0] * 100])
-    monkeypatch.setattr(Context, "get_remaining_time_in_millis", lambda _: next(left))
-    [message] = world.cloud.queues.receive("RecountQueue", 10)
-    world.cloud.invoke("RecountWorkFunction", sqs_event("RecountQueue", [message]))
-    world.cloud.queues.delete("RecountQueue", message)
-    summary = contacts.summary("acme")
-    assert [part.done for part in summary.progress] == [True] * 3 + [False] * 5
-    assert days(world) == []
-    monkeypatch.undo()
-    world.batch(delete=named(1), marketing=named(1, "later"))
-    world.cloud._drain()
-    [(_, marketing, total, _)] = days(world)
-    assert marketing == total
-    assert 39 <= marketing <= 41
-    assert contacts.summary("acme").progress == ()
+# -- outages
 
 
 def test_what_cannot_be_counted_is_left_alone_with_one_alarm(world):
@@ -238,109 +243,3 @@ def test_a_renewal_that_waits_for_its_count_in_an_outage_is_billed_after_it():
     assert [(invoice["date"], invoice["total"]) for invoice in world.invoices()] == [
         ("2026-04-15", "80.00"), ("2026-05-15", "20.00"), ("2026-06-15", "20.00"), ("2026-07-15", "20.00"),
     ]  # fmt: skip
-
-
-# -- any history, in any zone, against a count by hand
-
-ZONES = ["America/Asuncion", "Asia/Amman", "America/Havana", "America/New_York", "Asia/Tokyo", "Australia/Sydney"]
-PEOPLE = st.lists(st.integers(0, 34).map("p{}".format), min_size=1, max_size=25, unique=True)
-
-
-class Histories(RuleBasedStateMachine):
-    """Contacts are set, set back and deleted at noon of any day; by hand the same is followed day by day."""
-
-    @initialize(
-        zone=st.sampled_from(ZONES), start=st.dates(date(2014, 9, 1), date(2026, 12, 1)), yearly=st.booleans()
-    )
-    def begin(self, zone, start, yearly):
-        self.zone, self.day, self.anchor, self.yearly = ZoneInfo(zone), start, start, yearly
-        self.world = ContactWorld(self.noon().isoformat(), zone=zone, term="year" if yearly else None)
-        self.marketing, self.leaving = set(), {}
-        self.there, self.tier, self.warned = set(), 10, 0
-        self.expected, self.tiers = [], [10]
-
-    def noon(self):
-        return datetime.combine(self.day, time(12), tzinfo=self.zone).astimezone(UTC)
-
-    def is_update(self, day):
-        if self.yearly:
-            return day.day == 1
-        return day > self.anchor and day.day == min(self.anchor.day, calendar.monthrange(day.year, day.month)[1])
-
-    @rule(people=PEOPLE)
-    def set_marketing(self, people):
-        self.world.batch(marketing=people)
-        self.there |= set(people)
-        self.marketing |= set(people)
-        for each in people:
-            self.leaving.pop(each, None)
-
-    @rule(people=PEOPLE)
-    def set_non_marketing(self, people):
-        self.world.batch(non_marketing=people)
-        self.there |= set(people)
-        for each in self.marketing & set(people):
-            days = (self.day + timedelta(days=n) for n in range(1, 40))
-            self.leaving.setdefault(each, next(day for day in days if self.is_update(day)))
-
-    @rule(people=PEOPLE)
-    def delete(self, people):
-        self.world.batch(delete=people)
-        self.there -= set(people)
-        self.marketing -= set(people)
-        for each in people:
-            self.leaving.pop(each, None)
-
-    @rule(days=st.integers(1, 14))
-    def let_days_pass(self, days):
-        for _ in range(days):
-            self.day += timedelta(days=1)
-            for each in [each for each, day in self.leaving.items() if day == self.day]:
-                self.marketing.discard(each)
-                del self.leaving[each]
-            self.count_by_hand()
-        self.world.on(self.noon().isoformat())
-
-    def count_by_hand(self):
-        count = len(self.marketing)
-        self.expected.append((COUNT, str(self.day), count))
-        steps = [(0.75, 75), (0.90, 90), (0.98, 98)]
-        reached = max([0, *(step for part, step in steps if count >= part * self.tier)])
-        reached = "exceeded" if count > self.tier else reached
-        if self.is_update(self.day) and reached != "exceeded":
-            self.warned = min(self.warned, reached)
-        if reached == "exceeded":
-            self.expected.append((TOLD[1], str(self.day), count))
-            self.expected.append((TOLD[2], None, count))
-            self.tier, self.warned = -(-count // 10) * 10, 0
-        elif reached > self.warned:
-            self.expected.append((TOLD[0], str(self.day), count))
-            self.warned = reached
-        self.tiers.append(self.tier)
-
-    @invariant()
-    def is_exact(self):
-        if hasattr(self, "world"):
-            told = [(e["type"], e.get("day"), e["marketing"]) for e in all_events(self.world) if e["type"] in WATCHED]
-            assert told == self.expected
-            shown = self.world.usage()
-            assert shown["live"] == {"marketing": len(self.marketing), "total": len(self.there)}
-            assert shown["tier"] == self.tier
-            assert self.tiers == sorted(self.tiers), "a tier never falls by itself"
-
-
-WATCHED = {COUNT, *TOLD}
-
-
-def all_events(world):
-    """Everything that happened to acme, over all pages, the oldest first."""
-    found, cursor = [], ""
-    while cursor is not None:
-        page = world.call("GET", f"/accounts/acme/events{cursor and f'?cursor={cursor}'}").json
-        found += page["items"]
-        cursor = page["cursor"]
-    return found[::-1]
-
-
-TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=10, stateful_step_count=8, deadline=None)

@@ -10,12 +10,13 @@ from shared.domain.checkout import Checkout, CheckoutStatus
 from shared.domain.contact_import import ContactImport, ImportStatus, Outcome, Page, Tally
 from shared.domain.contact_rows import Layout
 from shared.domain.contacts import Contact, Today
+from shared.domain.counting import LiveCount
 from shared.domain.difference import Differs, found
 from shared.domain.invoice import Attempt, AttemptState, Invoice, InvoiceLine, InvoiceStatus, PastAttempt
 from shared.domain.money import Money
 from shared.domain.periods import Interval, Period
 from shared.domain.quote import Quote
-from shared.domain.recount import ContactSummary, DailyCount, LiveCount
+from shared.domain.recount import ContactSummary, DailyCount
 from shared.domain.refund import CreditNote, Reason, Refund, RefundStatus
 from shared.domain.subscription import PendingInvoiceItem, PendingRemoval, Status, Subscription, SubscriptionItem
 from shared.domain.user import HeldSeat, User

@@ -215,6 +215,7 @@ def test_accounts_are_spread_evenly_over_the_shards():
 def test_the_contacts_of_an_account_are_spread_evenly_over_its_parts():
     parts = [part(f"contact-{number}") for number in range(8000)]
     assert all(800 < parts.count(str(number)) < 1200 for number in range(PARTS))
+    assert [part(name) for name in ("jane", "john.roe", "contact-1")] == ["2", "1", "6"], "for good: they lie there"
 
 
 def test_a_later_instant_sorts_later_whatever_its_zone_was():
