@@ -18,7 +18,7 @@ from statistics import quantiles
 
 ROOT = Path(__file__).parents[1]
 BASE = "import boto3"
-FUNCTIONS = ["accounts", "seats", "subscriptions", "rollover"]
+FUNCTIONS = ["accounts", "seats", "subscriptions", "contacts", "imports", "rollover", "recount"]
 CHARGING = ["reconcile", "pay", "invoices", "refunds", "checkout", "charges", "stripe_webhook"]
 MEASURED = {
     BASE: "boto3",

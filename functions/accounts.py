@@ -99,6 +99,8 @@ def put_seller(seller: str, body: PutSeller) -> answers.Seller:
             retry_days=body.retry_days,
             after_retries=body.after_retries,
             seats_leave_first=body.seats_leave_first,
+            contacts_update=body.contacts_update,
+            tier_notice_days=body.tier_notice_days,
             version=before.version if before else 0,
         )
         accounts.check_seller_change(before, after)
@@ -128,6 +130,7 @@ def put_account(account: str, body: PutAccount) -> answers.Account:
             name=body.name or account,
             currency=body.currency or (before.currency if before else entity.currency),
             billing_contacts=body.billing_contacts,
+            marketing_contacts=_named_or_kept(body.marketing_contacts, before),
         )
         kept = accounts.changed(before, after)
         return Decision(Changes(put=(kept,)), views.account(kept))
@@ -166,6 +169,13 @@ def list_events(account: str) -> answers.Page[answers.Event]:
     """The audit trail: everything that happened to the account, the newest first."""
     queries.account(account)
     return views.page(queries.events(account, *api.listing()), views.event)
+
+
+def _named_or_kept(marketing_contacts: bool | None, before: Account | None) -> bool:
+    """R41: what is not named stays as it is; a new account has marketing contacts."""
+    if marketing_contacts is None:
+        return before.marketing_contacts if before else True
+    return marketing_contacts
 
 
 def _new_prices(wanted: Catalog) -> list[Price]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared import payments
 from shared.domain import checkout as checkouts
-from shared.domain import processor, upgrade
+from shared.domain import processor, tiers, upgrade
 from shared.domain.account import Account, PaymentMethod
 from shared.domain.catalog import Catalog
 from shared.domain.changes import Changes
@@ -121,7 +121,9 @@ def _offer(buyer: Account, wanted: BuyItems, checkout_id: str) -> Offer:
     sold = queries.catalog()
     lines, seller = _lines(wanted, sold), queries.seller(buyer.seller)
     made = checkouts.offer(buyer, seller, lines, checkout_id, api.now, wanted.payment_methods)
-    checkouts.check_room(made.checkout, len(queries.alive_subscriptions(buyer.id)))
+    alive = queries.alive_subscriptions(buyer.id)
+    checkouts.check_room(made.checkout, len(alive))
+    tiers.check_bought(made.checkout.subscriptions, alive)
     if wanted.replaces:
         free = queries.book(buyer.id, wanted.replaces)
         upgrade.check(free, made, queries.seated_users(buyer.id, wanted.replaces))

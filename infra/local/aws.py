@@ -26,6 +26,8 @@ Answering = Callable[[AWSPreparedRequest], AWSResponse]
 answering: dict[str, Answering] = {}
 """Who answers for a service (``dynamodb``, ``sqs``, ``ssm``). While it is empty, calls go where they would."""
 
+FILES = "/_local/files/"
+"""Where files are uploaded to and downloaded from on the local run, in the place of S3."""
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
@@ -87,9 +89,11 @@ def _wait(seconds: float) -> None:
 
 
 def _answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
-    if not answering or str(request.url).startswith("http://127.0.0.1:"):
+    url = str(request.url)
+    if not answering or (url.startswith("http://127.0.0.1:") and FILES not in url):
         return None  # its client was given a server on this machine
-    service = str(request.url).removeprefix("https://").partition(".")[0]
+    host = url.partition("://")[2].partition("/")[0]
+    service = "s3" if ".s3." in host or FILES in url else host.partition(".")[0]
     if service not in answering:
         raise RuntimeError(f"Nothing on this machine stands in for {request.url}.")
     return answering[service](request)

@@ -14,7 +14,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -22,11 +22,12 @@ import stripe as stripe_library
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
 
-from infra.local import aws, template
+from infra.local import aws, schedules, template
 from infra.local.deliveries import Deliveries
-from infra.local.dynamodb import DynamoDB
+from infra.local.dynamodb import Conflicted, DynamoDB
 from infra.local.dynamodb_requests import Change
 from infra.local.faults import Crash, Faults, Ways
+from infra.local.files import Files
 from infra.local.invocations import Call, Context, Reply, http_event, refusal, sqs_event
 from infra.local.queues import Message, Queues
 from infra.local.stripe import InProcess, Stripe
@@ -74,6 +75,7 @@ class Cloud:
         self.store.fault = lambda where, call: self.faults.around(where, call, _STORE_WAYS)
         self.store.create_table({**self.template.table, "TableName": template.TABLE_NAME})
         self.queues = Queues(dict(self.template.queues), lambda: self.now, self.faults)
+        self.files = Files()
         self.stripe = Stripe(lambda: self.now, webhook_secret=WEBHOOK_SECRET, tells=TOLD, rates=rates)
         self.deliveries = Deliveries(self.stripe, self.faults, self._webhook)
         self.invocations = 0
@@ -144,7 +146,7 @@ class Cloud:
         before = None
         while (due := self._due_now()) and due != before:
             before = due
-            self._turn([schedule for schedule in self.template.schedules if _sweeps(schedule)])
+            self._turn([schedule for schedule in self.template.schedules if schedules.sweeps(schedule)])
 
     def later(self, delay: timedelta, call: Callable[[], Any]) -> None:
         """Something that takes effect when everybody has given up on it."""
@@ -160,7 +162,8 @@ class Cloud:
             self.deliveries.send(self.now)
             return
         for schedule in firing:
-            self._fire(schedule)
+            if not self._finds_nothing(schedule):
+                self._fire(schedule)
             self._drain()
         self._drain()
 
@@ -203,18 +206,20 @@ class Cloud:
 
     # ---- what is due
 
-    def _due(self) -> list[str]:
-        """The first sort key of each partition of the due index."""
+    def _due(self, kind: str = "") -> list[str]:
+        """The first sort key of each partition of the due index, or of the part of it that a sweep goes through."""
         found = []
         for partition in self.store.partitions(template.TABLE_NAME, "GSI1"):
+            if not partition.startswith(f"DUE#{kind}"):
+                continue
             first = self.store.first(template.TABLE_NAME, "GSI1", partition)
             if first is not None:
                 found.append(str(first))
         return found
 
-    def _due_now(self) -> list[str]:
+    def _due_now(self, kind: str = "") -> list[str]:
         now = self.now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        return [key for key in self._due() if key.partition("#")[0] <= now]
+        return [key for key in self._due(kind) if key.partition("#")[0] <= now]
 
     def _next_instant(self) -> datetime | None:
         """When something happens next: a sweep that finds something, a message, a late effect, the end of a debit."""
@@ -232,9 +237,9 @@ class Cloud:
         for schedule in self.template.schedules:
             step = template.every(schedule.expression)
             if not self.skip or self._moved(schedule):
-                ticks.append(_next_tick(self.now, step))
-            elif due is not None and _sweeps(schedule):
-                ticks.append(_next_tick(max(due - _MOMENT, self.now), step))
+                ticks.append(schedules.next_tick(self.now, step))
+            elif due is not None and schedules.sweeps(schedule):
+                ticks.append(schedules.next_tick(max(due - _MOMENT, self.now), step))
         return ticks
 
     def _firing(self, instant: datetime) -> list[template.Schedule]:
@@ -242,9 +247,14 @@ class Cloud:
         return [
             schedule
             for schedule in self.template.schedules
-            if _next_tick(instant - _MOMENT, template.every(schedule.expression)) == instant
-            and (not self.skip or _sweeps(schedule) or self._moved(schedule))
+            if schedules.next_tick(instant - _MOMENT, template.every(schedule.expression)) == instant
+            and (not self.skip or schedules.sweeps(schedule) or self._moved(schedule))
         ]
+
+    def _finds_nothing(self, schedule: template.Schedule) -> bool:
+        """Whether a schedule sweeps a part of the due index in which nothing is due."""
+        handler = self.template.functions[schedule.function].handler
+        return self.skip and schedules.sweeps(schedule) and not self._due_now(schedules.swept(handler))
 
     def _moved(self, schedule: template.Schedule) -> bool:
         """Whether a schedule runs daily, and something happened at Stripe that it has not seen, or failed to see."""
@@ -255,16 +265,20 @@ class Cloud:
     # ---- the outside
 
     def _answer_for_the_outside(self) -> None:
-        from shared import payments
+        from shared import files, payments
         from shared.edge import clock
         from shared.store import queries
         from shared.store.record import Record
 
         os.environ.update({name: value for each in self.template.functions.values()
                            for name, value in each.environment.items()} | _ENVIRONMENT)  # fmt: skip
-        aws.answer_here({"dynamodb": self.store.answer, "sqs": self.queues.answer, "ssm": _parameter})
+        os.environ.pop("AWS_ENDPOINT_URL_S3", None)  # a server's address, of an earlier cloud
+        aws.answer_here({
+            "dynamodb": self.store.answer, "sqs": self.queues.answer, "s3": self.files.answer, "ssm": _parameter,
+        })  # fmt: skip
         Record._connection = None  # noqa: SLF001 - a new table, a new client
         queries.forget()
+        files.forget()
         payments.forget()
         line = InProcess(self.stripe)
         line.fault = self._stripe_fault
@@ -289,25 +303,13 @@ _ENVIRONMENT = {
     "STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
     "STRIPE_JS": "/_local/stripe.js",
     "WORKER_THREADS": "1",  # one worker, so that the same story gives the same output
+    "SIDE_BY_SIDE": "1",
     "POWERTOOLS_LOG_LEVEL": os.environ.get("POWERTOOLS_LOG_LEVEL", "CRITICAL"),
     "POWERTOOLS_METRICS_DISABLED": "true",
     "POWERTOOLS_TRACE_DISABLED": "true",
 }
 
 
-def _sweeps(schedule: template.Schedule) -> bool:
-    """Whether a schedule looks for what is due, as those do that come again within the hour."""
-    return template.every(schedule.expression) <= timedelta(hours=1)
-
-
-def _next_tick(after: datetime, step: timedelta) -> datetime:
-    """The first multiple of ``step`` later than an instant."""
-    seconds = int(step.total_seconds())
-    count = int((after - _EPOCH) / timedelta(seconds=1)) // seconds + 1
-    return _EPOCH + timedelta(seconds=count * seconds)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENT = timedelta(microseconds=1)
 
 
@@ -326,17 +328,19 @@ def _store_lost() -> Any:
     raise ReadTimeoutError(endpoint_url="local")
 
 
-def _store_refusal(status: int, code: str, **more: Any) -> AWSResponse:
+def _store_conflict() -> Any:
+    raise Conflicted
+
+
+def _store_refusal(status: int, code: str) -> AWSResponse:
     body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "Message": f"{code} (a fault on purpose)"}
-    return aws.response(status, body | more)
+    return aws.response(status, body)
 
 
 _STORE_WAYS = Ways(
     lost=_store_lost,
     throttled=lambda: _store_refusal(400, "ProvisionedThroughputExceededException"),
     broken=lambda: _store_refusal(500, "InternalServerError"),
-    conflict=lambda: _store_refusal(
-        400, "TransactionCanceledException", CancellationReasons=[{"Code": "TransactionConflict"}]
-    ),
+    conflict=_store_conflict,
 )
 LINE_WAYS = Ways(lost=_line_lost, throttled=_line_lost, broken=_line_lost, conflict=_line_lost)

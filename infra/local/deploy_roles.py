@@ -13,6 +13,8 @@ from infra.local.deploy_stack import Failed, Stack
 from infra.local.deploy_template import Document, of_type, rights
 
 _NOWHERE = {"PK": {"S": "NOWHERE"}, "SK": {"S": "NOWHERE"}}
+_NO_DIGEST = "AAAAAAAAAAAAAAAAAAAAAA=="
+"""The checksum of something else, so that nothing is put."""
 _THERE = {"ConditionExpression": "attribute_exists(PK)"}
 _ALL = {"MaxNumberOfMessages": 1, "VisibilityTimeout": 0}
 
@@ -28,6 +30,8 @@ _ASK: dict[str, Callable[[Any, str], Any]] = {
     "dynamodb:ConditionCheckItem": lambda aws, id_: aws.transact_write_items(
         TransactItems=[{"ConditionCheck": {"TableName": id_, "Key": _NOWHERE, **_THERE}}]
     ),
+    "s3:GetObject": lambda aws, id_: aws.get_object(**_file(id_)),
+    "s3:PutObject": lambda aws, id_: aws.put_object(**_file(id_), Body=b"", ContentMD5=_NO_DIGEST),
     "sqs:SendMessage": lambda aws, id_: aws.send_message(QueueUrl=id_, MessageBody="?", DelaySeconds=86_400),
     "sqs:ReceiveMessage": lambda aws, id_: aws.receive_message(QueueUrl=id_, **_ALL),
     "sqs:DeleteMessage": lambda aws, id_: aws.delete_message(QueueUrl=id_, ReceiptHandle="nowhere"),
@@ -75,6 +79,7 @@ def questions(document: Document) -> list[Question]:
     tables = of_type(document, "AWS::DynamoDB::Table")
     resources = {
         "dynamodb": list(tables),
+        "s3": [f"{name}/imports/*" for name in of_type(document, "AWS::S3::Bucket")],
         "sqs": list(of_type(document, "AWS::SQS::Queue")),
         "ssm": [path for path in defaults if path.startswith("/")],
         "lambda": list(of_type(document, "AWS::Lambda::Function")),
@@ -111,6 +116,11 @@ def _allowed(client: Callable[[str], Any], action: str, id_: str) -> bool:
     except ClientError as error:
         return not error.response["Error"]["Code"].startswith("AccessDenied")
     return True
+
+
+def _file(id_: str) -> dict[str, str]:
+    bucket, _, key = id_.partition("/")
+    return {"Bucket": bucket, "Key": key.replace("*", "nowhere")}
 
 
 def _query(aws: Any, table: str, index: str | None = None) -> Any:

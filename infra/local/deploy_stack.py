@@ -152,8 +152,8 @@ class Stack:
 
     def id_of(self, resource: str) -> str:
         """What AWS calls something that ``rights`` names; a parameter has no other name."""
-        name, *behind = resource.split("/index/")
-        return "/index/".join([self.ids[name], *behind]) if name in self.ids else resource
+        name, slash, behind = resource.partition("/")
+        return f"{self.ids[name]}{slash}{behind}" if name in self.ids else resource
 
     def call(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, headers: Mapping[str, str] = {}

@@ -4,37 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from infra.local.catalog_file import CatalogFile
 from infra.local.cloud import STRIPE_KEY
-from infra.local.deploy_callers import Callers, contains, expect, same
+from infra.local.deploy_books import a_month_earlier, next_total
+from infra.local.deploy_callers import contains, expect, same
+from infra.local.deploy_contacts import ContactCallers
 from infra.local.deploy_issuer import Issuer, new_key
 from infra.local.deploy_roles import probe
 from infra.local.deploy_stack import ADMINISTRATOR, ROOT, Stack, until
 from infra.local.simulate import CUSTOMER
 from infra.local.stripe import Stripe
-from shared.domain.changes import Changes
-from shared.domain.money import Money, total
-from shared.domain.periods import Period
+from shared.domain.money import Money
 from shared.domain.processor import to_stripe
-from shared.domain.subscription import Book, PendingInvoiceItem
 from shared.edge import clock
 from shared.edge.jobs import MOST_TRIES
 from shared.store import queries, table
 from shared.store.record import Record
 
 CATALOG = ROOT / "infra/catalog/hub.yaml"
-MONTH = timedelta(days=31)
-"""A month of any length is over after so many days, and no second one."""
 FIRED = 100
 """Seconds: a schedule of a minute, the ten that ministack may be late, and a busy machine."""
 
 
-class Story(Callers):
+class Story(ContactCallers):
     """A seller, two customers, and what becomes of them; each step relies on those before it."""
 
     def __init__(self, stack: Stack, issuer: Issuer, stripe: Stripe) -> None:
@@ -55,12 +51,15 @@ class Story(Callers):
             self.give_seats,
             self.look_at_everything,
             self.give_back,
+            self.set_contacts,
+            self.import_contacts,
             self.open_pages,
             self.release,
             self.end_early,
             self.hear_stripe,
             self.go_back_a_month,
             self.bill,
+            self.count_contacts,
             self.fail,
             self.redrive,
             self.ask_the_roles,
@@ -230,10 +229,11 @@ class Story(Callers):
     def go_back_a_month(self) -> None:
         """An administrator moves both subscriptions 31 days back, so that they are due, and spoils one of them."""
         self._connect_the_store()
+        self.make_the_count_due()
         for account, subscription in self.subscriptions.items():
-            moved = _a_month_earlier(queries.book(account, subscription))
+            moved = a_month_earlier(queries.book(account, subscription))
             table.commit(moved, clock.now())
-            self.totals[account] = _next_total(queries.book(account, subscription))
+            self.totals[account] = next_total(queries.book(account, subscription))
         self._write("globex", self.subscriptions["globex"], "term", {"S": "a fortnight"})  # no decision of ours does
 
     def bill(self) -> str:
@@ -330,21 +330,3 @@ class Story(Callers):
             ExpressionAttributeNames={"#attribute": attribute},
             ExpressionAttributeValues={":value": value},
         )
-
-
-def _a_month_earlier(book: Book) -> Changes:
-    """The same subscription and what waits for its invoice, had all of it begun 31 days before."""
-    subscription = replace(book.subscription, anchor=book.subscription.anchor - MONTH)
-    moved = tuple(_item_earlier(item, subscription.period) for item in book.pending)
-    return Changes(put=(subscription, *moved), delete=book.pending)
-
-
-def _item_earlier(item: PendingInvoiceItem, whole: Period) -> PendingInvoiceItem:
-    assert item.period
-    assert item.day
-    return replace(item, period=Period(item.period.start - MONTH, whole.end), whole=whole, day=item.day - MONTH)
-
-
-def _next_total(book: Book) -> Money:
-    """What its next invoice must come to: the fees of a period, and what waits."""
-    return total((book.subscription.fee, *(item.amount for item in book.pending)), book.subscription.currency)

@@ -68,7 +68,7 @@ def _named(resource: Any, document: Document) -> str:
         case {"Fn::Sub": text} if parameter := re.search(r":parameter\${(\w+)}$", text):
             return str(document["Parameters"][parameter[1]]["Default"])
         case {"Fn::Sub": text}:
-            return re.sub(r"\${(\w+)\.Arn}", r"\1", text)
+            return re.sub(r"\${(\w+)\.Arn}", r"\1", text)  # an index of a table, files of a bucket
     raise ValueError(f"A policy names {resource}, of which nothing is known here.")
 
 

@@ -31,6 +31,7 @@ from infra.local.dynamodb_requests import (
     Units,
     Write,
     all_or_nothing,
+    conflict,
     key_tests,
     page,
     read,
@@ -62,6 +63,10 @@ OPERATIONS = {  # the method, and where a fault may be injected
     "UpdateTimeToLive": ("_update_time_to_live", ""),
     "DescribeTimeToLive": ("_describe_time_to_live", ""),
 }
+
+
+class Conflicted(Exception):
+    """Raised by a ``fault``: another transaction is at work on the same item."""
 
 
 class DynamoDB:
@@ -98,6 +103,8 @@ class DynamoDB:
             return self._carry_out(operation, request.body)
         try:
             return self.fault(where, lambda: self._carry_out(operation, request.body))
+        except Conflicted:
+            return aws.response(400, conflict(operation).body())
         except Refusal as refusal:
             return aws.response(400, refusal.body())
 

@@ -89,6 +89,15 @@ def all_or_nothing(actions: list[Action]) -> list[Write]:
     return writes
 
 
+def conflict(operation: str) -> Refusal:
+    """Another transaction is at work on the same item; how DynamoDB says so depends on what was asked."""
+    message = "Transaction is ongoing for the item"
+    if operation != "TransactWriteItems":
+        return Refusal("TransactionConflictException", message)
+    reasons = [{"Code": "TransactionConflict", "Message": message}]
+    return Refusal("TransactionCanceledException", message, CancellationReasons=reasons)
+
+
 def refuse_doubles(places: list[tuple[str, Key]], message: str) -> None:
     """No item may be named twice in a batch or transaction."""
     if len(set(places)) < len(places):

@@ -30,6 +30,7 @@ class _Armed:
     where: str
     how: str
     times: int
+    after: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,18 @@ class Faults:
         self._armed: list[_Armed] = []
         self._later = later  # do this when the client has long given up
 
-    def arm(self, where: str, how: str, times: int = 1) -> None:
-        """Let the next calls of a kind fail."""
+    def arm(self, where: str, how: str, times: int = 1, after: int = 0) -> None:
+        """Let the next calls of a kind fail, ``after`` so many that do not."""
         assert where in WHERE
         assert how in HOW
-        self._armed.append(_Armed(where, how, times))
+        self._armed.append(_Armed(where, how, times, after))
 
     def take(self, where: str) -> str | None:
         """How the call that is made now fails, if it does."""
         for armed in self._armed:
+            if armed.where == where and armed.after > 0:
+                armed.after -= 1
+                return None
             if armed.where == where and armed.times > 0:
                 armed.times -= 1
                 return armed.how

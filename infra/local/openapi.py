@@ -38,14 +38,22 @@ _SEAT = {
     "name": "Sales Hub seat",
 }  # fmt: skip
 _USD_100 = {"amount": "100.00", "currency": "USD"}
+_ITEMS = {"items": [{"price": "sales-seat", "quantity": 5}, {"price": "contacts-starter", "quantity": 3000}]}
+_TIERS = {
+    "product": "marketing", "kind": "contacts", "interval": "month", "included_contacts": 1000,
+    "sends_per_contact": 5, "tiers": {"step": 1000, "amount": "45.00"}, "name": "Marketing contacts",
+}  # fmt: skip
+_PRICES = {"sales-seat": _SEAT, "contacts-starter": _TIERS}
+_PRODUCTS = {"sales": {"name": "Sales Hub"}, "marketing": {"name": "Marketing Hub"}}
+_JANE = "/v1/accounts/acme/contacts/jane.doe"
+_IMPORTS = "/v1/accounts/acme/contacts/imports"
 _GIVEN = {"subscription": "{subscription}", "seat_type": "sales"}
 _MOVES = {"assign": ["ann"], "unassign": ["bob"]}
-_ITEMS = {"items": [{"price": "sales-seat", "quantity": 5}]}
 
 EXAMPLES: list[tuple[str, Any]] = [
     ("PUT /v1/sellers/us", {"timezone": "America/New_York", "currency": "USD", "name": "Hub, Inc."}),
     ("GET /v1/sellers/us", None),
-    ("PUT /v1/catalog", {"products": {"sales": {"name": "Sales Hub"}}, "prices": {"sales-seat": _SEAT}}),
+    ("PUT /v1/catalog", {"products": _PRODUCTS, "prices": _PRICES}),
     ("GET /v1/catalog", None),
     ("PUT /v1/accounts/acme", {"seller": "us", "name": "Acme", "billing_contacts": ["bill@acme.test"]}),
     ("POST /v1/accounts/acme/payment-method", {"payment_method": "pm_card_visa"}),
@@ -77,6 +85,19 @@ EXAMPLES: list[tuple[str, Any]] = [
     ("GET /v1/accounts/acme/invoices/{invoice}", None),
     ("POST /v1/accounts/acme/invoices/{invoice}/refunds", {"amount": _USD_100, "reason": "requested_by_customer"}),
     ("GET /v1/accounts/acme/invoices/{invoice}/refunds", None),
+    (f"PUT {_JANE}", {"marketing": True}),
+    ("POST /v1/accounts/acme/contacts/batch", {"marketing": ["john.roe"], "non_marketing": ["jane.doe"]}),
+    (f"GET {_JANE}", None),
+    (f"DELETE {_JANE}", None),
+    (f"POST {_IMPORTS}", {"bytes": 48}),
+    (f"POST {_IMPORTS}/{{file}}/start", {"dry_run": True}),
+    (f"GET {_IMPORTS}/{{file}}", None),
+    ("PUT /v1/accounts/acme/usage/maximum", {"maximum": 2500}),
+    ("POST /v1/accounts/acme/usage/maximum/request", {"maximum": 5000}),
+    ("POST /v1/accounts/acme/tier-reduction/preview", {"contacts": 900}),
+    ("PUT /v1/accounts/acme/tier-reduction", {"contacts": 900}),
+    ("GET /v1/accounts/acme/usage", None),
+    ("DELETE /v1/accounts/acme/tier-reduction", None),
     ("GET /v1/accounts/acme/events", None),
     ("POST /v1/pay/{token}", None),
     ("POST /v1/accounts/acme/invoices/{declined}/pay", None),
@@ -246,6 +267,11 @@ def _examples() -> dict[str, tuple[Any, Any]]:
         reply = cloud.request(Call(method, path, sent, {"Idempotency-Key": f"example-{number}"}, claims))
         assert reply.status < 300, f"{line}: {reply.body}"
         found[_route(cloud, method, path)] = (json.loads(sent) if sent else body, reply.json)
+        if line == f"POST {_IMPORTS}":
+            names["file"] = reply.json["id"]
+            cloud.files.put(reply.json["upload"], b"contact,marketing\njim.poe,true\njane.doe,perhaps\n")
+        if line.endswith("/start"):
+            cloud.settle()  # what is queued is worked off
         if line == "POST /v1/accounts/acme/checkout":
             names["checkout"], names["subscription"] = reply.json["id"], reply.json["subscriptions"][0]["id"]
             names["invoice"] = reply.json["invoice"]["id"]

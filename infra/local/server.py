@@ -12,8 +12,10 @@ from typing import Any
 from joserfc.jwk import OctKey
 
 from infra.local import element, tokens
+from infra.local.aws import FILES
 from infra.local.cloud import Cloud
 from infra.local.invocations import Call, Reply, refusal
+from shared import files
 
 _FARTHEST = timedelta(days=366 * 10)
 _LARGEST = 2 * 1024 * 1024
@@ -29,6 +31,10 @@ def serve(cloud: Cloud, key: OctKey, port: int) -> ThreadingHTTPServer:
 
         def _respond(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
+            if self.path.startswith(FILES):
+                with one_at_a_time:
+                    self._send(*_file(cloud, self.command, self.path, self.rfile.read(length)))
+                return
             if length > _LARGEST:
                 self._send(refusal(413, "Request Entity Too Large"))
                 self.close_connection = True
@@ -46,8 +52,8 @@ def serve(cloud: Cloud, key: OctKey, port: int) -> ThreadingHTTPServer:
                 self._send(cloud.request(Call(self.command, self.path, body, dict(self.headers), claims)))
                 cloud.settle()
 
-        def _send(self, reply: Reply) -> None:
-            content = reply.body.encode()
+        def _send(self, reply: Reply, content: bytes | None = None) -> None:
+            content = reply.body.encode() if content is None else content
             self.send_response(reply.status)
             for name, value in {**reply.headers, "content-length": str(len(content))}.items():
                 self.send_header(name, value)
@@ -61,8 +67,21 @@ def serve(cloud: Cloud, key: OctKey, port: int) -> ThreadingHTTPServer:
             """Say nothing: what happens is told by its events."""
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    os.environ["PUBLIC_URL"] = f"http://127.0.0.1:{server.server_port}"  # the links that it gives out lead to it
+    address = f"http://127.0.0.1:{server.server_port}"
+    os.environ["PUBLIC_URL"] = address  # the links that it gives out lead to it
+    os.environ["AWS_ENDPOINT_URL_S3"] = f"{address}{FILES.rstrip('/')}"  # and so do the addresses of files
+    files.forget()
     return server
+
+
+def _file(cloud: Cloud, method: str, address: str, content: bytes) -> tuple[Reply, bytes | None]:
+    """What whoever has an address uploads or downloads, as from S3."""
+    if method == "PUT":
+        cloud.files.put(address, content)
+        return Reply(200, {}, ""), None
+    if method == "GET" and cloud.files.has(address):
+        return Reply(200, {"content-type": "text/csv; charset=utf-8"}, ""), cloud.files.get(address)
+    return refusal(404, "Not Found"), None
 
 
 def _clock(cloud: Cloud, method: str, body: str | None) -> Reply:

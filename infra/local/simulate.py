@@ -10,11 +10,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from infra.local.cloud import Cloud
+from infra.local.contact_book import ContactBook
 from infra.local.dynamodb_requests import Change
 from infra.local.expectations import Expectations, Failure, Told, check_answer, dig, shown
 from infra.local.invocations import Call, Reply
 from infra.local.outside import asked_to_authenticate, happen
-from infra.local.story import METHODS, Fault, Step, StoryFile, account_in
+from infra.local.story import METHODS, Fault, SetContacts, Step, StoryFile, account_in
 from infra.local.stripe_methods import TEST_METHODS
 from infra.local.yaml_file import YamlFile
 from shared.domain.invoice import Invoice
@@ -39,6 +40,7 @@ class Simulation:
         self._first_zone = next(iter(self._zones.values()))
         self._issued: list[tuple[tuple[int, datetime, int], str, str]] = []
         self._calls = self._published = 0
+        self._contacts = ContactBook(self._request)
         self._calling: list[Told] | None = None
         self.cloud = Cloud(self._instant((0, "at"), self.story.steps[0].at or ""), skip=skip)
         self.cloud.on_commit(self._hear)
@@ -75,6 +77,7 @@ class Simulation:
             self._publish(f"PUT /v1/accounts/{name}", body, ("accounts", name))
             if account.payment_method != "none":
                 self._save_method(name, METHODS[account.payment_method])
+            self._contacts.set(SetContacts(account=name, marketing=account.contacts))
 
     def _save_method(self, account: str, method: str) -> None:
         """An account begins with a way to pay that can be charged, but for microdeposits nobody has looked at."""
@@ -106,6 +109,8 @@ class Simulation:
             self._call(number, step)
         elif isinstance(step.fault, Fault):
             self.cloud.faults.arm(step.fault.where, step.fault.how, step.fault.times)
+        elif isinstance(step.contacts, SetContacts):
+            self._contacts.set(step.contacts)
         elif isinstance(step.stripe, dict):
             self._outside(number, step.stripe)
         elif step.kind == "publish":

@@ -31,7 +31,7 @@ OUTSIDE = {
     "lose_webhooks_until": None,
 }
 """What payers, their banks and the line to us do in a story, and what may be said beside it."""
-KINDS = ("call", "until", "stripe", "fault", "publish")
+KINDS = ("call", "until", "stripe", "fault", "contacts", "publish")
 
 
 class Part(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -50,6 +50,7 @@ class StoryAccount(Part):
         "ach_microdeposits", "sepa_ok", "sepa_fails", "sepa_insufficient_funds", "none",
     ] = "none"  # fmt: skip
     billing_contacts: list[str] = []
+    contacts: int = 0
 
 
 class Fault(Part):
@@ -58,6 +59,15 @@ class Fault(Part):
     where: str
     how: str
     times: int = 1
+
+
+class SetContacts(Part):
+    """So many contacts that were not there before are set in bulk; or the oldest of them set back, or deleted."""
+
+    account: str
+    marketing: int = 0
+    non_marketing: int = 0
+    delete: int = 0
 
 
 class Expected(Part):
@@ -69,13 +79,14 @@ class Expected(Part):
 
 
 class Step(Part):
-    """One thing that happens; which, says the one of ``call``, ``until``, ``stripe``, ``fault``, ``publish``."""
+    """One thing that happens; which, says the one of its ``KINDS``."""
 
     at: str | None = None
     call: str | UnsetType = UNSET
     until: str | UnsetType = UNSET
     stripe: dict[str, str] | UnsetType = UNSET
     fault: Fault | UnsetType = UNSET
+    contacts: SetContacts | UnsetType = UNSET
     publish: str | PutCatalog | UnsetType = UNSET
     as_: str | None = field(name="as", default=None)
     key: str | None = None
@@ -85,7 +96,9 @@ class Step(Part):
 
     @property
     def account(self) -> str | None:
-        """The account that it calls for."""
+        """The account that it is about."""
+        if isinstance(self.contacts, SetContacts):
+            return self.contacts.account
         return account_in(str(self.call).partition(" ")[2])
 
     @property
@@ -174,6 +187,8 @@ class StoryFile:
                     raise self.file.error((*place, "fault", name), reason)
             if step.fault.times < 1:
                 raise self.file.error((*place, "fault", "times"), "A fault happens at least once.")
+        if isinstance(step.contacts, SetContacts) and step.contacts.account not in self.story.accounts:
+            raise self.file.error((*place, "contacts"), f"There is no account {step.contacts.account!r}.")
         if isinstance(step.stripe, dict):
             self._check_stripe(place, step.stripe)
         if step.kind == "call":

@@ -15,6 +15,7 @@ import yaml
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 TABLE_NAME = "prorata"
+BUCKET_NAME = "prorata-files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ def read(path: Path = TEMPLATE) -> Template:
     [(table_id, table)] = by_type["AWS::DynamoDB::Table"].items()
     [api] = by_type["AWS::Serverless::HttpApi"].values()
     queues = by_type["AWS::SQS::Queue"]
-    names = parameters | {table_id: TABLE_NAME} | {name: name for name in queues}
+    buckets = dict.fromkeys(by_type["AWS::S3::Bucket"], BUCKET_NAME)
+    names = parameters | {table_id: TABLE_NAME} | buckets | {name: name for name in queues}
     functions = by_type["AWS::Serverless::Function"]
     routes, schedules = _events(functions, api["Auth"].get("DefaultAuthorizer", "NONE"))
     return Template(
@@ -136,6 +138,8 @@ def every(expression: str) -> timedelta:
 
 _TYPES = (
     "AWS::DynamoDB::Table",
+    "AWS::S3::Bucket",
+    "AWS::S3::BucketPolicy",  # the local run is one process
     "AWS::SQS::Queue",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Serverless::Function",

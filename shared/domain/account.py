@@ -21,6 +21,13 @@ class AfterRetries(StrEnum):
     CANCEL = "cancel"
 
 
+class UpdatePolicy(StrEnum):
+    """When contacts set as non-marketing stop counting (F8, F13): sellers have changed it over time."""
+
+    MONTHLY = "monthly"  # on the day of a monthly renewal; on the 1st of each month where the commitment is longer
+    RENEWAL = "renewal"  # on the renewal of the commitment
+
+
 class Dunning(NamedTuple):
     """What is done about a declined charge (D17): tried again after so many days each, and then."""
 
@@ -35,7 +42,8 @@ class SellerEntity:
 
     ``retry_days`` is the dunning schedule: after the n-th decline the charge is
     tried again so many days later, and after the last one ``after_retries`` says
-    what becomes of the subscription (D17).
+    what becomes of the subscription (D17). A lower contact tier must be asked
+    for ``tier_notice_days`` business days before the renewal (F11).
     """
 
     id: str
@@ -47,6 +55,8 @@ class SellerEntity:
     retry_days: tuple[int, ...] = (3, 5, 7)
     after_retries: AfterRetries = AfterRetries.LEAVE_UNPAID
     seats_leave_first: LeavesFirst = LeavesFirst.NEWEST  # D4
+    contacts_update: UpdatePolicy = UpdatePolicy.MONTHLY
+    tier_notice_days: int = 5
     version: int = 0
 
     def __post_init__(self) -> None:
@@ -77,6 +87,7 @@ class Account:
     customer_asked_at: datetime | None = None  # when that customer was first asked for
     payment_method: str | None = None  # the id of the PaymentMethod that is charged
     payment_method_type: str = "card"
+    marketing_contacts: bool = True  # R41: older accounts may not have them
     version: int = 0
 
     def __post_init__(self) -> None:
@@ -124,5 +135,6 @@ def changed(before: Account | None, after: Account) -> Account:
         customer_asked_at=before.customer_asked_at,
         payment_method=before.payment_method,
         payment_method_type=before.payment_method_type,
+        marketing_contacts=after.marketing_contacts,
         version=before.version,
     )

@@ -66,6 +66,8 @@ class Price:
     currency of the account that buys. ``interval`` ``None`` is paid once.
     ``term`` limits a price to one commitment; ``legacy`` to those who have it.
     ``minimum`` is the fewest seats that are sold, and that can be kept (F2).
+    ``sends_per_contact`` e-mails a month are allowed for each contact that a
+    tier holds (F20).
     """
 
     id: str
@@ -80,6 +82,7 @@ class Price:
     seat_type: str | None = None
     included_seats: int = 0
     included_contacts: int = 0
+    sends_per_contact: int = 0
     tiers: tuple[Tier, ...] = ()
     step: Tier | None = None
     legacy: bool = False
@@ -116,6 +119,11 @@ class Price:
             if contacts <= tier.up_to:
                 return tier.up_to, base + self.money(tier.amount, currency)
         raise Invalid(f"{self.name} holds at most {self.tiers[-1].up_to} contacts.", code="too_many_contacts")
+
+    @property
+    def most_contacts(self) -> int | None:
+        """How many the largest tier holds; ``None`` where there is always a larger one."""
+        return None if self.step else self.tiers[-1].up_to if self.tiers else self.included_contacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +175,16 @@ class Catalog:
             sentence = f"No more {self.seat_type(seat_type).name} seats are sold here. Please ask your seller."
             raise Conflict(sentence, code="not_sold")
         return min(successors, key=lambda price: (price.edition is None, price.term is None, price.id))
+
+    def contacts_price(self, edition: str | None, interval: Interval, term: Interval, currency: str) -> Price | None:
+        """The price of marketing contacts beside a plan that includes some: same edition, interval and commitment."""
+        beside = [
+            price
+            for price in self.prices
+            if price.kind is Kind.CONTACTS and not price.legacy and price.currency in (None, currency)
+            if price.interval is interval and price.edition in (None, edition) and price.term in (None, term)
+        ]
+        return min(beside, key=lambda price: (price.edition is None, price.term is None, price.id), default=None)
 
     def seat_type(self, seat_type: str) -> SeatType:
         """A seat type; one that is not sold any more goes by its id."""
@@ -220,6 +238,7 @@ def _check_price(price: Price, products: dict[str, Product], seat_types: dict[st
     demand(not price.included_seats or price.seat_type, "seat_type", "included seats need a seat_type.")
     demand(price.included_seats >= 0, "included_seats", "there cannot be less than 0 seats.")
     demand(price.included_contacts >= 0, "included_contacts", "there cannot be less than 0 contacts.")
+    demand(price.sends_per_contact >= 0, "sends_per_contact", "there cannot be less than 0 e-mails.")
     fits = price.term is None or (price.interval and price.interval.fits(price.term))
     demand(fits, "term", "the term is not a whole number of intervals.")
     _check_amounts(price, demand)

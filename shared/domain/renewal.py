@@ -1,4 +1,4 @@
-"""What a subscription's calendar brings: its start, every further period, its end."""
+"""What a subscription's calendar brings: its start, every further period, an invoice in between, its end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from shared.domain import collection, invoice, removal, setback
+from shared.domain import collection, invoice, removal, setback, tiers
 from shared.domain.changes import Changes, Event
 from shared.domain.errors import Conflict
 from shared.domain.invoice import CARRIED, Drawn, Invoice
@@ -35,8 +35,12 @@ def step(book: Book, now: datetime) -> Changes | None:
     on its own first day (D15), so the caller repeats until ``None``.
     """
     subscription = book.subscription
-    on = subscription.next_invoice_on
+    on = subscription.due_on
     if not subscription.alive or subscription.parked or local_day(now, subscription.zone) < on:
+        return None
+    if on < subscription.next_invoice_on:
+        return _bill_between(book, on, now)
+    if tiers.waits_for_count(subscription, on):
         return None
     if subscription.payments is not None and subscription.billed >= subscription.payments:
         return _expire(book, on, now)
@@ -75,6 +79,7 @@ def _bill(book: Book, on: date, now: datetime) -> Changes:
         status=Status.ACTIVE if started else subscription.status,
         billed=subscription.billed + 1,
         invoiced_on=on,
+        extra_invoice_on=None,
         released=False,
         failures=0,
         retry_at=None,
@@ -82,6 +87,7 @@ def _bill(book: Book, on: date, now: datetime) -> Changes:
     )
     due = tuple(each for each in book.removals if each.effective_on <= on)
     moved = removal.applied(moved, due)
+    moved, lowered = tiers.reduced(moved, on)
     data: dict[str, Any] = {"subscription": subscription.id, "period": str(period), "term": str(moved.current_term)}
     name = "subscription.started" if started else "subscription.renewed"
     if not started and moved.current_term != subscription.current_term:
@@ -90,7 +96,18 @@ def _bill(book: Book, on: date, now: datetime) -> Changes:
     drawn = invoice.draw(moved, period, book.pending, on, now)
     if why := _beyond_its_terms(subscription, drawn, on):
         return _park(subscription, why)
-    return Changes(delete=due, events=events) + collection.issue(drawn, book.pending, now)
+    return Changes(delete=due, events=(*events, *lowered)) + collection.issue(drawn, book.pending, now)
+
+
+def _bill_between(book: Book, on: date, now: datetime) -> Changes:
+    """What is to be invoiced on a day within a period: a tier's upgrade, on the day after it (R54)."""
+    subscription = book.subscription
+    dated = tuple(item for item in book.pending if item.invoice_on and item.invoice_on <= on)
+    moved = replace(subscription, extra_invoice_on=None, released=False, failures=0, retry_at=None, error=None)
+    drawn = invoice.draw(moved, None, dated, on, now)
+    if why := _beyond_its_fee(subscription, drawn):
+        return _park(subscription, why)
+    return collection.issue(drawn, dated, now)
 
 
 def _beyond_its_terms(subscription: Subscription, drawn: Drawn, on: date) -> str | None:
@@ -99,12 +116,16 @@ def _beyond_its_terms(subscription: Subscription, drawn: Drawn, on: date) -> str
     They do not ask how the amount came to be, so that a mistake in that cannot
     reach a customer. What Stripe would refuse is not even drawn once released.
     """
+    if not subscription.released and subscription.invoiced_on and on <= subscription.invoiced_on:
+        return f"the period from {on} would be billed after that from {subscription.invoiced_on}"
+    return _beyond_its_fee(subscription, drawn)
+
+
+def _beyond_its_fee(subscription: Subscription, drawn: Drawn) -> str | None:
     if drawn.invoice and too_large(drawn.invoice.total):
         return f"{drawn.invoice.total} at once is more than can be charged"
     if subscription.released:
         return None
-    if subscription.invoiced_on and on <= subscription.invoiced_on:
-        return f"the period from {on} would be billed after that from {subscription.invoiced_on}"
     lines = drawn.invoice.lines if drawn.invoice else ()
     billed = total((line.amount for line in lines if line.kind != CARRIED), subscription.currency)
     most = max(subscription.fee, drawn.subscription.fee).times(MOST_FEES)

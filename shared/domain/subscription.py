@@ -48,11 +48,25 @@ class SubscriptionItem:
     included_seats: int = 0
     contacts: int = 0  # how many the tier holds, or a plan includes
     minimum: int = 0  # the fewest seats that can be kept
+    sends_per_contact: int = 0  # how many e-mails a month it allows for each of those (F20)
 
     @property
     def fee(self) -> Money:
         """What the item costs per interval."""
         return self.unit.times(self.quantity)
+
+
+class TierReduction(NamedTuple):
+    """A lower contact tier from the next term on, as was asked for (F11): ``item`` takes the place of the tier's.
+
+    It takes effect only if the contacts fit then, so the renewal waits until
+    they are counted: ``marketing`` of them on ``counted_on``.
+    """
+
+    item: SubscriptionItem
+    effective_on: date
+    marketing: int = 0
+    counted_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +77,7 @@ class Subscription:
     periods that were invoiced, so the next one begins at boundary ``billed``.
     ``seq`` numbers its invoices. ``unpaid`` counts the invoices that failed and
     are still owed. ``retry_at`` replaces the due instant after failures.
+    ``extra_invoice_on`` is the day of an invoice between two boundaries.
     ``assigned`` counts the users who sit on its seats, by seat type; who they
     are stands on the users, and both are written together.
     """
@@ -94,6 +109,8 @@ class Subscription:
     parked: bool = False  # it would be billed beyond its terms: not before somebody has looked at it
     released: bool = False  # somebody has: its next invoice is not held to the bounds
     assigned: tuple[tuple[str, int], ...] = ()
+    extra_invoice_on: date | None = None
+    tier_reduction: TierReduction | None = None
     version: int = 0
 
     @property
@@ -131,7 +148,12 @@ class Subscription:
         """The earliest instant at which there is something to do; the due index stands on it."""
         if not self.alive or self.parked:
             return None
-        return self.retry_at or periods.midnight(self.next_invoice_on, self.zone)
+        return self.retry_at or periods.midnight(self.due_on, self.zone)
+
+    @property
+    def due_on(self) -> date:
+        """The day of the next invoice, whether it begins a period or not."""
+        return min(self.next_invoice_on, self.extra_invoice_on or self.next_invoice_on)
 
     @property
     def period(self) -> Period:
@@ -180,7 +202,9 @@ class PendingInvoiceItem:
     """Owed already, waiting for the next invoice.
 
     It holds no amount: that is rounded once, when the line is drawn, so that
-    three purchases of one day cost what one of three costs (D9, D14).
+    three purchases of one day cost what one of three costs (D9, D14). ``less``
+    is what was paid for already, per unit: its share, rounded by itself, is
+    taken off (D5). Without ``invoice_on`` it waits for the next boundary.
     """
 
     account_id: str
@@ -193,6 +217,8 @@ class PendingInvoiceItem:
     period: Period | None = None  # what is paid for; None: not a matter of days
     whole: Period | None = None  # the whole anchored period it is a share of
     day: date | None = None  # when it came to be
+    less: Money | None = None
+    invoice_on: date | None = None
 
     @property
     def factor(self) -> Fraction:
@@ -202,7 +228,8 @@ class PendingInvoiceItem:
     @property
     def amount(self) -> Money:
         """What the line will say: rounded once (D9)."""
-        return self.unit.times(self.quantity).share(self.factor)
+        share = self.unit.times(self.quantity).share(self.factor)
+        return share - self.less.times(self.quantity).share(self.factor) if self.less else share
 
 
 class LeavesFirst(StrEnum):
@@ -280,4 +307,5 @@ def item_of(price: Price, quantity: int, currency: str) -> SubscriptionItem:
         included_seats=price.included_seats,
         contacts=contacts,
         minimum=price.minimum,
+        sends_per_contact=price.sends_per_contact,
     )

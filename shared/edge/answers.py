@@ -36,6 +36,8 @@ class Seller(TypedDict):
     retry_days: list[int]
     after_retries: str
     seats_leave_first: str
+    contacts_update: str
+    tier_notice_days: int
 
 
 class Account(TypedDict):
@@ -46,6 +48,7 @@ class Account(TypedDict):
     seller: str
     currency: str
     billing_contacts: list[str]
+    marketing_contacts: bool
 
 
 class PaymentMethod(TypedDict):
@@ -64,6 +67,7 @@ class Limits(TypedDict, total=False):
     seats: int
     assigned: int
     contacts: int
+    sends: int
 
 
 class OwnedProduct(TypedDict):
@@ -114,6 +118,7 @@ class CatalogPrice(TypedDict):
     seat_type: str | None
     included_seats: int
     included_contacts: int
+    sends_per_contact: int
     tiers: Any
     legacy: bool
     minimum: int
@@ -515,6 +520,125 @@ class SavedMethod(TypedDict):
     status: str
     client_secret: str
     payment_method: PaymentMethod | None
+
+
+class Contact(TypedDict):
+    """A contact. One set as non-marketing counts until the next update date, ``until_next_update`` (F13)."""
+
+    id: str
+    marketing: bool
+    until_next_update: str | None
+    notice: str | None
+
+
+class ContactsSet(TypedDict):
+    """What became of many contacts; those ``held_back`` are beyond the customer's own maximum."""
+
+    changed: int
+    marketing: int
+    total: int
+    held_back: list[str]
+    next_update_on: str
+    notice: str | None
+
+
+class ImportOutcome(TypedDict):
+    """What an import that was checked would come to.
+
+    Beyond the tier it would be ``tier_after``: ``charge`` for the rest of the
+    period, and ``costs_more`` for each one after it.
+    """
+
+    marketing: int
+    tier: int | None
+    tier_after: int | None
+    charge: Money | None
+    costs_more: Money | None
+
+
+class Import(TypedDict):
+    """An import of contacts, how far it is and what it has come to, or would come to after a dry run."""
+
+    id: str
+    status: str
+    created_at: str
+    upload: str | None
+    bytes: int
+    bytes_done: int
+    rows: int
+    rejected: int
+    new: int
+    deleted: int
+    marketing: int
+    leaving: int
+    held_back: int
+    report: str | None
+    error: str | None
+    outcome: ImportOutcome | None
+
+
+class Counted(TypedDict):
+    """How many contacts there were on a day: at the count, and at most since the one before."""
+
+    on: str
+    marketing: int
+    total: int
+    peak: int
+
+
+class Counting(TypedDict):
+    """How many contacts there are now."""
+
+    marketing: int
+    total: int
+
+
+class Forecast(TypedDict):
+    """When the tier will be exceeded if it goes on like this, and what it will be then.
+
+    ``charge`` is for the rest of that period, and ``costs_more`` for each one after it.
+    """
+
+    exceeded_on: str
+    tier: int | None
+    charge: Money | None
+    costs_more: Money | None
+
+
+class Reduction(TypedDict):
+    """A lower tier from a renewal on, if the contacts fit then; what is paid for contacts now and after."""
+
+    subscription: str
+    effective_on: str
+    current_tier: int
+    current_cost: Money
+    tier_after: int
+    cost_after: Money
+    ask_until: str
+    fits_today: bool
+
+
+class MaximumRequested(TypedDict):
+    """The maximum as it is, and as somebody would like to have it."""
+
+    maximum: int | None
+    requested: int | None
+
+
+class Usage(TypedDict):
+    """R42 to R44, R52: contacts against the tier; ``daily`` is what is billed by, ``live`` the count of now."""
+
+    daily: Counted | None
+    live: Counting
+    tier: int | None
+    percent: int | None
+    send_limit: int | None
+    maximum: int | None
+    next_update_on: str
+    renews_on: str | None
+    reduction: Reduction | None
+    forecast: Forecast | None
+    series: list[Counted]
 
 
 class Page(TypedDict, Generic[T]):

@@ -239,6 +239,11 @@ class Api(APIGatewayHttpResolver):
             raise Invalid("An Idempotency-Key has at most 255 printable characters.", code="invalid_idempotency_key")
         return value
 
+    @property
+    def caller(self) -> str:
+        """Who asks, as the token names them."""
+        return str(self.current_event["requestContext"]["authorizer"]["jwt"]["claims"].get("sub", ""))
+
     def may(self, permission: str) -> bool:
         """Whether the caller has a permission beyond the one that the route needs."""
         claims = self.current_event["requestContext"]["authorizer"]["jwt"]["claims"]

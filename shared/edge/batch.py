@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import botocore.session
 
 from shared.edge.telemetry import logger
 
+T = TypeVar("T")
+R = TypeVar("R")
 _MOST = 10  # of SQS
 
 
@@ -59,6 +61,15 @@ def work(
         failed = [each.result() for each in begun]
     back = [record["messageId"] for record, again in zip(records, failed, strict=True) if again]
     return {"batchItemFailures": [{"itemIdentifier": message} for message in back]}
+
+
+def side_by_side(do: Callable[[T], R], things: Iterable[T]) -> list[R]:
+    """Do the same with many things, as many at a time as a function is given (``SIDE_BY_SIDE``)."""
+    threads = int(os.environ.get("SIDE_BY_SIDE", "1"))
+    if threads == 1:
+        return [do(thing) for thing in things]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(do, things))
 
 
 def _at_their_turns(records: list[dict[str, Any]], wait_for_turn: Callable[[], None]) -> Iterator[dict[str, Any]]:

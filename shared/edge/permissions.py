@@ -3,6 +3,7 @@
 A caller needs the permissions named in their token. ``billing.modify`` includes
 ``billing.view``; ``seller.admin`` is the seller's own staff, on any account.
 Giving access takes two: ``users.edit`` and ``billing.modify`` (R91).
+``contacts.edit`` is for contacts alone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ VIEW = "billing.view"
 MODIFY = "billing.modify"
 EDIT = "users.edit"
 GIVE = f"{EDIT} + {MODIFY}"
+CONTACTS = "contacts.edit"
 STAFF = "seller.admin"
 
 PERMISSIONS: dict[str, str] = {
@@ -47,6 +49,19 @@ PERMISSIONS: dict[str, str] = {
     "DELETE /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/users/{user}": GIVE,
     "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/assignments": GIVE,
     "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/assignments/preview": GIVE,
+    "GET /v1/accounts/{account}/contacts/{contact}": CONTACTS,
+    "PUT /v1/accounts/{account}/contacts/{contact}": CONTACTS,
+    "DELETE /v1/accounts/{account}/contacts/{contact}": CONTACTS,
+    "POST /v1/accounts/{account}/contacts/batch": CONTACTS,
+    "POST /v1/accounts/{account}/contacts/imports": CONTACTS,
+    "GET /v1/accounts/{account}/contacts/imports/{file}": CONTACTS,
+    "POST /v1/accounts/{account}/contacts/imports/{file}/start": CONTACTS,
+    "GET /v1/accounts/{account}/usage": VIEW,
+    "PUT /v1/accounts/{account}/usage/maximum": MODIFY,
+    "POST /v1/accounts/{account}/usage/maximum/request": CONTACTS,
+    "PUT /v1/accounts/{account}/tier-reduction": MODIFY,
+    "DELETE /v1/accounts/{account}/tier-reduction": MODIFY,
+    "POST /v1/accounts/{account}/tier-reduction/preview": MODIFY,
     "GET /v1/accounts/{account}/invoices": VIEW,
     "GET /v1/accounts/{account}/invoices/{invoice}": VIEW,
     "POST /v1/accounts/{account}/invoices/{invoice}/pay": MODIFY,
@@ -66,5 +81,11 @@ UNSIGNED = frozenset({
 
 def allowed(needed: str, permissions: frozenset[str]) -> bool:
     """Whether somebody with these permissions may do what needs that one, or those (``one + another``)."""
-    implied = {VIEW: {VIEW, MODIFY, STAFF}, MODIFY: {MODIFY, STAFF}, EDIT: {EDIT, STAFF}, STAFF: {STAFF}}
+    implied = {
+        VIEW: {VIEW, MODIFY, STAFF},
+        MODIFY: {MODIFY, STAFF},
+        EDIT: {EDIT, STAFF},
+        CONTACTS: {CONTACTS, STAFF},
+        STAFF: {STAFF},
+    }
     return all(implied[each] & permissions for each in needed.split(" + "))

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
 
-from shared.domain.account import AfterRetries
+from shared.domain.account import AfterRetries, UpdatePolicy
 from shared.domain.catalog import MOST_PRICES, Catalog, Kind, Price, Product, SeatType, Tier
 from shared.domain.periods import Interval
 from shared.domain.refund import Reason
@@ -21,6 +21,8 @@ from shared.edge.body import Amount, Body, Count, Id, Positive, Text
 
 Mailbox = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+(?!\s)$", max_length=254)]
 Types = Annotated[tuple[Text, ...], Meta(min_length=1, max_length=10)]
+ContactId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?!\s)$")]
+Contacts = Annotated[tuple[ContactId, ...], Meta(max_length=1000)]
 
 
 class PutSeller(Body):
@@ -34,6 +36,8 @@ class PutSeller(Body):
     retry_days: Annotated[tuple[Annotated[int, Meta(ge=1, le=60)], ...], Meta(max_length=10)] = (3, 5, 7)
     after_retries: AfterRetries = AfterRetries.LEAVE_UNPAID
     seats_leave_first: LeavesFirst = LeavesFirst.NEWEST
+    contacts_update: UpdatePolicy = UpdatePolicy.MONTHLY
+    tier_notice_days: Annotated[int, Meta(ge=0, le=60)] = 5
 
 
 class PutAccount(Body):
@@ -43,6 +47,7 @@ class PutAccount(Body):
     name: Text | None = None
     currency: Text | None = None
     billing_contacts: Annotated[tuple[Mailbox, ...], Meta(max_length=20)] = ()
+    marketing_contacts: bool | None = None  # stays as it is; a new account has them
 
 
 class PutQuote(Body):
@@ -95,6 +100,7 @@ class PutPrice(Body):
     seat_type: Text | None = None
     included_seats: Count = 0
     included_contacts: Count = 0
+    sends_per_contact: Count = 0
     tiers: tuple[PutTier, ...] | PutStep = ()
     legacy: bool = False
     minimum: Count = 0
@@ -140,6 +146,52 @@ class BuyItems(Body):
     payment_methods: Types = ("card",)
     expect_amount: Amount | None = None
     replaces: Id | None = None
+
+
+class PutContact(Body):
+    """Whether a contact is a marketing contact."""
+
+    marketing: bool
+
+
+class BatchContacts(Body):
+    """Up to 1,000 contacts at once, each named once."""
+
+    LARGEST: ClassVar = 256 * 1024
+
+    marketing: Contacts = ()
+    non_marketing: Contacts = ()
+    delete: Contacts = ()
+
+
+class OpenImport(Body):
+    """How large the file is: no other size can be uploaded."""
+
+    bytes: Annotated[int, Meta(ge=1)]
+
+
+class StartImport(Body):
+    """Whether the file is only to be checked."""
+
+    dry_run: bool = False
+
+
+class PutMaximum(Body):
+    """The customer's own maximum of marketing contacts; none without one."""
+
+    maximum: Positive | None
+
+
+class RequestMaximum(Body):
+    """The maximum that somebody would like to have; none without one."""
+
+    maximum: Positive | None
+
+
+class ReduceTier(Body):
+    """How many contacts the tier must hold from the next term on."""
+
+    contacts: Positive
 
 
 class SaveMethod(Body):
@@ -220,6 +272,7 @@ def _price(id_: str, put: PutPrice, products: dict[str, Product]) -> Price:
         seat_type=put.seat_type,
         included_seats=put.included_seats,
         included_contacts=put.included_contacts,
+        sends_per_contact=put.sends_per_contact,
         tiers=tiers,
         step=step,
         legacy=put.legacy,

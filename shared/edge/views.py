@@ -58,6 +58,8 @@ def seller(entity: SellerEntity) -> answers.Seller:
         "retry_days": list(entity.retry_days),
         "after_retries": entity.after_retries.value,
         "seats_leave_first": entity.seats_leave_first.value,
+        "contacts_update": entity.contacts_update.value,
+        "tier_notice_days": entity.tier_notice_days,
     }
 
 
@@ -69,6 +71,7 @@ def account(entity: Account) -> answers.Account:
         "seller": entity.seller,
         "currency": entity.currency,
         "billing_contacts": list(entity.billing_contacts),
+        "marketing_contacts": entity.marketing_contacts,
     }
 
 
@@ -194,6 +197,8 @@ def _products(it: Subscription) -> list[answers.OwnedProduct]:
             limits["seats"], limits["assigned"] = here.total, here.assigned
         if item.contacts:
             limits["contacts"] = item.contacts
+            if item.sends_per_contact:
+                limits["sends"] = item.contacts * item.sends_per_contact
         owned: answers.OwnedProduct = {
             "subscription": it.id,
             "product": item.product,
@@ -245,6 +250,7 @@ def _price(it: Price) -> answers.CatalogPrice:
         "seat_type": it.seat_type,
         "included_seats": it.included_seats,
         "included_contacts": it.included_contacts,
+        "sends_per_contact": it.sends_per_contact,
         "tiers": tiers,
         "legacy": it.legacy,
         "minimum": it.minimum,

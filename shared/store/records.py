@@ -20,7 +20,7 @@ from pynamodb.attributes import (
     VersionAttribute,
 )
 
-from shared.domain.account import Account, AfterRetries, PaymentMethod, SellerEntity
+from shared.domain.account import Account, AfterRetries, PaymentMethod, SellerEntity, UpdatePolicy
 from shared.domain.catalog import Kind, Price, Product, SeatType, Tier
 from shared.domain.checkout import Checkout, CheckoutStatus
 from shared.domain.difference import Difference, Differs
@@ -44,6 +44,7 @@ from shared.domain.subscription import (
     Status,
     Subscription,
     SubscriptionItem,
+    TierReduction,
 )
 from shared.domain.user import HeldSeat, User
 from shared.store.attributes import (
@@ -72,6 +73,7 @@ class AccountRecord(Record, discriminator="account"):
     customer_asked_at = InstantAttribute(null=True)
     payment_method = UnicodeAttribute(null=True)
     payment_method_type = UnicodeAttribute(null=True)
+    marketing_contacts = BooleanAttribute(null=True)
 
 
 class SellerEntityRecord(Record, discriminator="seller_entity"):
@@ -89,6 +91,8 @@ class SellerEntityRecord(Record, discriminator="seller_entity"):
     retry_days: DataAttribute[tuple[int, ...]] = DataAttribute(tuple[int, ...], null=True)
     after_retries = WordAttribute(AfterRetries, null=True)
     seats_leave_first = WordAttribute(LeavesFirst, null=True)
+    contacts_update = WordAttribute(UpdatePolicy, null=True)
+    tier_notice_days = NumberAttribute(null=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,7 @@ class PriceRecord(Record, discriminator="price"):
     seat_type = UnicodeAttribute(null=True)
     included_seats = NumberAttribute(null=True)
     included_contacts = NumberAttribute(null=True)
+    sends_per_contact = NumberAttribute(null=True)
     tiers: DataAttribute[tuple[Tier, ...]] = DataAttribute(tuple[Tier, ...], null=True)
     step: DataAttribute[Tier] = DataAttribute(Tier, null=True)
     legacy = BooleanAttribute(null=True)  # stands on the head: it may change
@@ -219,6 +224,8 @@ class SubscriptionRecord(Record, discriminator="subscription"):
     parked = BooleanAttribute(null=True)
     released = BooleanAttribute(null=True)
     assigned: DataAttribute[tuple[tuple[str, int], ...]] = DataAttribute(tuple[tuple[str, int], ...], null=True)
+    extra_invoice_on = DateAttribute(null=True)
+    tier_reduction: DataAttribute[TierReduction] = DataAttribute(TierReduction, null=True)
 
 
 class UserRecord(Record, discriminator="user"):
@@ -274,6 +281,8 @@ class PendingInvoiceItemRecord(Record, discriminator="pending_invoice_item"):
     period = PeriodAttribute(null=True)
     whole = PeriodAttribute(null=True)
     day = DateAttribute(null=True)
+    less = MoneyAttribute(null=True)
+    invoice_on = DateAttribute(null=True)
 
 
 class InvoiceRecord(Record, discriminator="invoice"):

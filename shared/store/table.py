@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -37,11 +38,25 @@ class Once(NamedTuple):
     answer: Any
 
 
-def commit(changes: Changes, now: datetime, once: Once | None = None) -> None:
+Beside = Callable[[TransactWrite], None]
+"""Something else to be done in a transaction."""
+
+
+def nothing(_: TransactWrite) -> None:
+    """Nothing else."""
+
+
+def commit(
+    changes: Changes,
+    now: datetime,
+    once: Once | None = None,
+    beside: Beside = nothing,
+) -> None:
     """Write all of ``changes``, their events and the answer of the request, or nothing.
 
     Puts carry the version that was read, so a concurrent writer makes this
     raise ``Stale`` instead of losing an update. New items must not exist yet.
+    ``beside`` is what else is to be in the transaction: a counter that moves.
     """
     puts = [Record.of(entity) for entity in changes.put]
     if changes.events:
@@ -60,6 +75,7 @@ def commit(changes: Changes, now: datetime, once: Once | None = None) -> None:
             for record in checks:
                 condition = Record.PK.exists() & (type(record).version == record.version)  # type: ignore[attr-defined]
                 transaction.condition_check(type(record), record.PK, record.SK, condition)
+            beside(transaction)
     except TransactWriteError as error:
         if _lost_a_race(error):
             raise Stale("Others are changing the same things right now. Please try again.") from error

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from infra.local import template
-from shared.store import queries, records
+from shared.store import contacts, imports, queries, records
+from shared.store.import_records import ContactImportRecord
 from shared.store.record import Record
 from shared.store.records import Answer, AnswerRecord, DifferenceRecord, EventRecord
 from tests.architecture.data_model import KEYS, PAGE, access, chart, filled, patterns
@@ -78,7 +79,7 @@ def test_what_expires_is_an_attribute_of_its_own():
     """Whatever has an attribute of that name is deleted; a checkout, which has one too, calls it something else."""
     attribute = TABLE["TimeToLiveSpecification"]["AttributeName"]
     having = [kind for kind in KINDS if attribute in {each.attr_name for each in kind.get_attributes().values()}]
-    assert having == [AnswerRecord, DifferenceRecord]
+    assert set(having) == {ContactImportRecord, AnswerRecord, DifferenceRecord}
 
 
 def test_what_expires_says_so_in_seconds_since_1970_as_a_number():
@@ -142,17 +143,18 @@ def test_the_access_patterns_are_numbered_without_a_gap():
 
 
 def test_every_access_pattern_has_a_test_that_bears_its_number():
-    tests = (Path(__file__).parents[1] / "store/test_queries.py").read_text()
+    folder = Path(__file__).parents[1] / "store"
+    tests = "".join((folder / name).read_text() for name in ("test_queries.py", "test_contacts.py"))
     tested = {int(number) for number in re.findall(r"def test_ap(\d+)_", tests)}
     assert tested == {number for number, _, _ in patterns()}
     for _, name, _ in patterns():
-        assert re.search(rf"queries\.{name}\b", tests), f"no test of an access pattern calls queries.{name}"
+        assert re.search(rf"(queries|contacts|imports)\.{name}\b", tests), f"no test calls {name}"
 
 
-def test_the_table_is_read_in_one_module():
-    """Every query stands in queries.py; others get what they need from there."""
+def test_the_table_is_read_in_three_modules():
+    """Every query stands in queries.py, contacts.py or imports.py; others get what they need from there."""
     root = Path(records.__file__).parents[2]
     reading = re.compile(r"\b\w*Record\w*\.(query|get|scan|batch_get|due\.query|lists\.query)\(")
     readers = [path for folder in ("functions", "shared") for path in (root / folder).rglob("*.py")
                if reading.search(path.read_text())]  # fmt: skip
-    assert readers == [Path(queries.__file__)]
+    assert sorted(readers) == [Path(module.__file__) for module in (contacts, imports, queries)]

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 NEVER = {"pydantic", "aws_xray_sdk", "aws_lambda_powertools.utilities.batch"}
 FOR_STRIPE = {"stripe", "requests", "boto3"}
 """Stripe's library and what it brings; boto3 reads its key."""
-WITHOUT = {"accounts", "rollover", "seats", "subscriptions"}
+WITHOUT = {"accounts", "contacts", "imports", "recount", "rollover", "seats", "subscriptions"}
 """The functions that never speak to Stripe."""
 
 

@@ -85,8 +85,8 @@ def test_a_parameter_without_a_default_has_no_value(read):
         ("Type: ScheduleV2", "Type: SNS", "Work, Often: the local run knows no event of type SNS"),
         (
             "Type: AWS::DynamoDB::Table",
-            "Type: AWS::S3::Bucket",
-            "Table: the local run knows no AWS::S3::Bucket",
+            "Type: AWS::SNS::Topic",
+            "Table: the local run knows no AWS::SNS::Topic",
         ),
         (
             "BatchSize: 10}",

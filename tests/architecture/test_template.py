@@ -150,9 +150,9 @@ def test_a_function_may_do_what_its_policy_names_and_nothing_more(function):
     statements = list(statements_of(function))
     assert statements
     for action, resource in statements:
-        assert re.fullmatch(r"(dynamodb|sqs|ssm):[A-Za-z]+", action)
-        assert "*" not in resource
-        assert any(kind in resource for kind in ("BillingTable", "Queue", "Parameter}"))
+        assert re.fullmatch(r"(dynamodb|s3|sqs|ssm):[A-Za-z]+", action)
+        assert "*" not in resource.replace("${FilesBucket.Arn}/imports/*", "")
+        assert any(kind in resource for kind in ("BillingTable", "FilesBucket", "Queue", "Parameter}"))
 
 
 @pytest.mark.parametrize("function", PRORATA.functions.values(), ids=lambda function: function.name)
@@ -194,6 +194,14 @@ def test_the_table_is_hard_to_lose():
     assert resource["Properties"]["DeletionProtectionEnabled"]
     assert resource["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert resource["Properties"]["SSESpecification"] == {"SSEEnabled": True}
+
+
+def test_files_are_nobodys_else_and_are_not_kept():
+    files = RESOURCES["FilesBucket"]["Properties"]
+    assert set(files["PublicAccessBlockConfiguration"].values()) == {True}
+    assert files["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    assert files["LifecycleConfiguration"] == {"Rules": [{"Status": "Enabled", "ExpirationInDays": 30}]}
+    assert "ServerSideEncryptionConfiguration" in files["BucketEncryption"]
 
 
 def test_every_handler_has_a_sample_event_and_there_are_no_others():

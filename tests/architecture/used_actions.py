@@ -14,23 +14,27 @@ from aws_lambda_powertools.utilities.parameters.base import DEFAULT_PROVIDERS
 
 from infra.local import aws
 from infra.local.cloud import Cloud
-from infra.local.invocations import Call, Context
+from infra.local.invocations import Call, Context, sqs_event
 from infra.local.simulate import STAFF, Simulation
 from infra.local.story import StoryFile
 from infra.local.template import TABLE_NAME
-from shared import payments
+from shared import files, payments
 from shared.domain.changes import Changes
 from shared.domain.subscription import Status
 from shared.edge import links
 from shared.edge.links import Kind, Link
 from shared.edge.relay import ENOUGH_MILLISECONDS
 from shared.store import queries, table
+from tests.edge.contact_world import ContactWorld, named
 from tests.scenarios.test_restore import put_back
 from tests.world import World
 
 STORIES = sorted((Path(__file__).parents[1] / "scenarios/stories").glob("*.yaml"))
 DATES_ONLY = ("a-seat-", "a-midnight-")
 """Stories that differ from others in their dates, and take the same ways."""
+FILES = "FilesBucket/imports/*"
+METHODS = {"GET": "s3:GetObject", "HEAD": "s3:GetObject", "PUT": "s3:PutObject", "DELETE": "s3:DeleteObject"}
+SIGNED = {"get_object": "s3:GetObject", "put_object": "s3:PutObject"}
 PARTS = {"Put": "PutItem", "Delete": "DeleteItem", "Update": "UpdateItem", "ConditionCheck": "ConditionCheckItem"}
 
 
@@ -45,6 +49,7 @@ def used_actions():
         pages()
         endings()
         mishaps()
+        contacts()
         reconciliations()
     return used
 
@@ -65,14 +70,22 @@ def recorded():
 
     def noting(service, answer):
         def note(request):
-            if running:
+            if running and service == "s3":
+                used[running[-1]].add((METHODS[request.method], FILES))
+            elif running:
                 used[running[-1]] |= set(actions(service, aws.operation(request), json.loads(request.body)))
             return answer(request)
 
         return note
 
+    def signed(method, key, **more):
+        used[running[-1]].add((SIGNED[method], FILES))  # whoever has the address acts in the function's name
+        return sign(method, key, **more)
+
+    sign = files._signed
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Cloud, "invoke", invoke_noted)
+        patch.setattr(files, "_signed", signed)
         patch.setattr(aws, "answer_here", lambda said: answer_here({name: noting(name, said[name]) for name in said}))
         yield used
 
@@ -81,6 +94,7 @@ def _forget_everything():
     for provider in DEFAULT_PROVIDERS.values():
         provider.clear_cache()
     payments.forget()
+    files.forget()
     queries.forget()
 
 
@@ -119,7 +133,10 @@ def requests():
         "type": "sales",
         "user": "ann",
         "quote": "q-17",
+        "contact": "ann",
+        "file": world.call("POST", "/accounts/acme/contacts/imports", {"bytes": 9}, permissions=STAFF).json["id"],
     }
+    world.call("PUT", "/accounts/acme/contacts/ann", {"marketing": True}, permissions=STAFF)
     for route in world.cloud.template.routes:
         path = route.path.removeprefix("/v1").format(**names)
         if route.method == "GET":
@@ -193,6 +210,47 @@ def endings():
         assert (left.subscription.status, left.pending) == (Status.CANCELED, ())
 
 
+def contacts():
+    """Contacts are set and deleted, a tier is lowered, a file is imported, and what takes long goes on."""
+    world = ContactWorld(contacts=30)
+    world.batch(marketing=named(12))
+    assert world.edit("DELETE", "/contacts/c0001").status == 200
+    seen = (("PUT", "/usage/maximum", {"maximum": 99}), ("POST", "/usage/maximum/request", {"maximum": 199}),
+            ("POST", "/tier-reduction/preview", {"contacts": 20}),
+            ("PUT", "/tier-reduction", {"contacts": 20}), ("DELETE", "/tier-reduction", None))  # fmt: skip
+    for method, path, body in seen:
+        assert world.call(method, f"/accounts/acme{path}", body).status == 200, path
+    text = b"contact,marketing\nann,true\nbob,perhaps\nc0002,false\nc0003,delete"
+    opened = world.edit("POST", "/contacts/imports", {"bytes": len(text)}).json
+    world.cloud.files.put(opened["upload"], text)
+    path = f"/contacts/imports/{opened['id']}"
+    for dry_run in (True, False):
+        assert world.edit("POST", f"{path}/start", {"dry_run": dry_run}).status == 200
+        assert world.cloud.invoke("ImportsSweepFunction", {}) == 1
+        stopped(world, "ImportQueue", "ImportsWorkFunction")
+        assert world.edit("GET", path).json["report"]
+    spoil("acme", "CONTACTS", "timezone")
+    world.on("2026-04-16T14:00:00Z")  # given up, and left alone for a while
+    spoil("acme", "CONTACTS", "timezone", "America/New_York")
+    world.batch(marketing=named(31))
+    for instant in ("2026-05-16T14:00:00Z", "2026-05-18T14:00:00Z"):  # an upgrade, and then it is to be invoiced
+        world.suddenly(instant)
+        world.cloud.invoke("RecountSweepFunction", {})
+        stopped(world, "RecountQueue", "RecountWorkFunction")
+    world.suddenly("2026-06-16T14:00:00Z")
+    assert world.call("PUT", "/accounts/acme/tier-reduction", {"contacts": 10}).status == 200
+
+
+def stopped(world, queue, function):
+    """A function that has no time for what is in its queue: it goes on in another message."""
+    [message] = world.cloud.queues.receive(queue, 1)
+    world.cloud.queues.delete(queue, message)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Context, "get_remaining_time_in_millis", lambda _: 0)
+        world.cloud.invoke(function, sqs_event(queue, [message]))
+    world.cloud._drain()
+
+
 def mishaps():
     """What cannot be read is moved out of the way: a subscription, and an invoice that Stripe did not answer for."""
     world = World().sells().account("bolt")
@@ -221,12 +279,12 @@ def reconciliations():
     assert [bill["status"] for bill in world.invoices()] == ["paid", "paid"]
 
 
-def spoil(account, key, attribute):
+def spoil(account, key, attribute, text="spoilt"):
     """Write into the table what no decision of ours writes."""
     boto3.client("dynamodb").update_item(
         TableName="prorata",
         Key={"PK": {"S": f"ACCOUNT#{account}"}, "SK": {"S": key}},
         UpdateExpression="SET #attribute = :value",
         ExpressionAttributeNames={"#attribute": attribute},
-        ExpressionAttributeValues={":value": {"S": "spoilt"}},
+        ExpressionAttributeValues={":value": {"S": text}},
     )

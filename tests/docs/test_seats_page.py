@@ -16,8 +16,12 @@ NO_REMOVAL = ("schedule a removal",)
 
 @pytest.fixture
 def office():
-    """Three sales seats for a quarter, billed by the month, one of them taken; one more was bought, one is to go."""
-    office = Office(term="quarter")
+    """Three sales seats for a quarter, billed by the month, one of them taken; one more was bought, one is to go.
+
+    With them ten contacts.
+    """
+    items = [{"price": "sales-seat", "quantity": 3}, {"price": "service-seat", "quantity": 2}]
+    office = Office(*items, {"price": "contacts-starter"}, term="quarter")
     office.move(["ann"])
     office.on("2026-02-07T15:30:00Z").ask("POST", f"{office.seats}/service", {"quantity": 1})
     office.sales = f"{office.seats}/sales"
@@ -27,6 +31,20 @@ def office():
 def cancel(office):
     path = office.seats.removesuffix("/seats")
     office.call("POST", f"{path}/cancel", {"understood": True, "waive": True}, permissions="seller.admin")
+
+
+def upgrade(office):
+    """A paid subscription is no free one, whatever waits for it."""
+    body = {"items": [{"price": "service-seat"}], "replaces": office.sub}
+    return office.refused("POST", "/accounts/acme/checkout/preview", body)
+
+
+def exceed(office):
+    """Eleven contacts are counted on the next day, and charged on the one after."""
+    marketing = [f"c{n}" for n in range(11)]
+    office.ask("POST", "/accounts/acme/contacts/batch", {"marketing": marketing}, permissions="contacts.edit")
+    office.on("2026-02-09T12:00:00Z")
+    assert office.invoices()[-1]["lines"][0]["description"] == "1 × Contacts, up to 20, 16 of 31 days"
 
 
 COMMANDS = {
@@ -45,12 +63,14 @@ COMMANDS = {
     "pay by another method": lambda office: office.ask(
         "POST", "/accounts/acme/payment-method", {"payment_method": "pm_card_mastercard"}
     ),
+    "upgrade from free tools": upgrade,
+    "exceed the contact tier": exceed,
 }
 
 
 def items(before, after, office):
     """What became of the items that waited for the invoice."""
-    if len(after.pending) == len(before.pending):
+    if after.pending == before.pending:
         return "stay"
     if after.pending:
         return "one more"

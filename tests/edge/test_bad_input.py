@@ -401,7 +401,8 @@ def test_nothing_that_anybody_sends_breaks_it(world, route, ids, body, query):
     method, path = route.split(" ")
     names = ("account" if "{account}" in path else "seller", "subscription", "type")
     filled = path.format_map({
-        **dict.fromkeys(("checkout", "invoice", "user", "quote"), ids[1]), **dict(zip(names, ids, strict=True))
+        **dict.fromkeys(("checkout", "contact", "file", "invoice", "user", "quote"), ids[1]),
+        **dict(zip(names, ids, strict=True)),
     })  # fmt: skip
     world.calls += 1
     headers = {"Idempotency-Key": f"call-{world.calls}"}

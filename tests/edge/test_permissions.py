@@ -9,7 +9,7 @@ from infra.local.invocations import Call
 from shared.edge import links
 from shared.edge.api import Api
 from shared.edge.links import Kind, Link
-from shared.edge.permissions import EDIT, GIVE, MODIFY, PERMISSIONS, STAFF, UNSIGNED, VIEW
+from shared.edge.permissions import CONTACTS, EDIT, GIVE, MODIFY, PERMISSIONS, STAFF, UNSIGNED, VIEW
 from tests.world import SEAT, World
 
 CALLERS = {
@@ -23,12 +23,12 @@ CALLERS = {
 }
 MAY = {
     "nobody": set(),
-    "an editor of users": {EDIT},
+    "an editor of users": {EDIT, CONTACTS},
     "a viewer": {VIEW},
     "a buyer": {VIEW, MODIFY},
     "a buyer who may view": {VIEW, MODIFY},
     "a buyer who edits users": {VIEW, MODIFY, EDIT, GIVE},
-    "staff": {VIEW, MODIFY, EDIT, GIVE, STAFF},
+    "staff": {VIEW, MODIFY, EDIT, GIVE, CONTACTS, STAFF},
 }
 ONE_SEAT = {"items": [{"price": "sales-seat"}]}
 BODIES = {
@@ -42,19 +42,36 @@ BODIES = {
     "PUT /v1/accounts/{account}/quotes/{quote}": {"dated": "2026-06-01"},
     "PUT /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/removal": {"quantity": 1},
     "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/removal/preview": {"quantity": 1},
+    "PUT /v1/accounts/{account}/contacts/{contact}": {"marketing": True},
+    "POST /v1/accounts/{account}/contacts/batch": {"marketing": ["bob"]},
+    "PUT /v1/accounts/{account}/usage/maximum": {"maximum": 100},
+    "POST /v1/accounts/{account}/usage/maximum/request": {"maximum": 200},
+    "PUT /v1/accounts/{account}/tier-reduction": {"contacts": 10},
+    "POST /v1/accounts/{account}/tier-reduction/preview": {"contacts": 10},
     "POST /v1/accounts/{account}/subscriptions/{subscription}/cancel": {},
     "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}": {"quantity": 1},
     "POST /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/preview": {"quantity": 1},
+    "POST /v1/accounts/{account}/contacts/imports": {"bytes": 9},
 }
 REFUSED_ANYWAY = {
     "POST /v1/accounts/{account}/subscriptions/{subscription}/cancel": (422, "not_understood"),
     "POST /v1/accounts/{account}/subscriptions/{subscription}/release": (409, "not_parked"),
     "POST /v1/accounts/{account}/invoices/{invoice}/write-off": (409, "invoice_paid"),
+    "POST /v1/accounts/{account}/contacts/imports/{file}/start": (409, "nothing_uploaded"),
+    **dict.fromkeys(
+        (
+            "PUT /v1/accounts/{account}/tier-reduction",
+            "DELETE /v1/accounts/{account}/tier-reduction",
+            "POST /v1/accounts/{account}/tier-reduction/preview",
+        ),
+        (409, "no_contact_tier"),
+    ),
 }
 """What there is nothing to do for, once it is clear that the caller may."""
 
 
 AS_THINGS_STAND = {
+    "POST /v1/accounts/{account}/usage/maximum/request": {None, "no_maximum"},
     "PUT /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/users/{user}": {None, "unknown_user"},
     "DELETE /v1/accounts/{account}/quotes/{quote}": {None, "unknown_quote"},
     "DELETE /v1/accounts/{account}/users/{user}": {None, "unknown_user"},
@@ -79,6 +96,8 @@ def world():
     """Acme has bought, globex is another customer of the same seller."""
     world = World().sells()
     world.account("globex")
+    world.call("PUT", "/accounts/acme/contacts/ann", {"marketing": True}, permissions=STAFF)
+    world.file = world.call("POST", "/accounts/acme/contacts/imports", {"bytes": 9}, permissions=STAFF).json["id"]
     world.bought = world.call("POST", "/accounts/acme/checkout", ONE_SEAT).json
     return world
 
@@ -89,6 +108,8 @@ def ask(world):
     ids = {
         "token": links.write(Link(Kind.INVOICE, "acme", world.bought["invoice"]["id"])),
         "account": "acme",
+        "contact": "ann",
+        "file": world.file,
         "seller": "us",
         "type": "sales",
         "user": "nobody",
@@ -100,6 +121,7 @@ def ask(world):
 
     def ask(route, claims):
         method, path = route.split(" ")
+        ids["contact"] = "bob" if method == "DELETE" else "ann"
         world.calls += 1
         headers = {"Idempotency-Key": f"call-{world.calls}"}
         body = json.dumps(BODIES[route]) if route in BODIES else None

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
@@ -19,7 +20,7 @@ from infra.local.aws import answering
 from infra.local.cloud import SECRETS, WEBHOOK_SECRET
 from infra.local.runtime import Runtime
 from tests.architecture.test_template import PRORATA
-from tests.edge.test_sample_events import ACME, FUNCTION, GLOBEX, answer_of, bodies, for_globex, sample
+from tests.edge.test_sample_events import ACME, FUNCTION, GLOBEX, answer_of, bodies, for_globex, sample, to_start
 from tests.world import SEAT
 
 pytest.importorskip("awslambdaric", reason="AWS makes its runtime client for Linux")
@@ -85,11 +86,13 @@ class Deployed:
     def __init__(self, aws, stripe, stripe_address, put):
         answering.clear()  # whatever ran here before: these requests go to a server, and are signed
         self.stripe = stripe
-        self.sqs, table, parameters = (
+        self.sqs, table, parameters, self.files = (
             boto3.client(service, endpoint_url=aws, region_name="eu-central-1", config=Config(proxies={}))
-            for service in ("sqs", "dynamodb", "ssm")
+            for service in ("sqs", "dynamodb", "ssm", "s3")
         )
-        for client in (self.sqs, table, parameters):
+        where = {"LocationConstraint": "eu-central-1"}
+        self.files.create_bucket(Bucket=template.BUCKET_NAME, CreateBucketConfiguration=where)
+        for client in (self.sqs, table, parameters, self.files):
             put.callback(client.close)
         known = {"AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"}
         table.create_table(
@@ -199,9 +202,10 @@ def test_the_samples_tell_their_story_to_functions_that_run_as_on_lambda(deploye
         [started] = bought["subscriptions"]
         story.ids[there] = started["id"]
 
-    status, seats = story.tell("seats")
+    seats = story.tell("seats")[1]
     charge = seats["charge"]["amount"]
-    assert (status, seats["total"], 0 < float(charge) < 45) == (201, 6, True)
+    assert (seats["total"], 0 < float(charge) < 45) == (6, True)
+    tell_of_contacts(story)
     status, shown = story.tell("subscriptions")
     assert (status, shown["id"], shown["cost"]["amount"]) == (200, story.ids[ACME], "270.00")
     assert [item["amount"]["amount"] for item in shown["pending"]] == [charge]
@@ -228,19 +232,39 @@ def test_the_samples_tell_their_story_to_functions_that_run_as_on_lambda(deploye
     event |= {"body": said.body.decode(), "headers": event["headers"] | signed}
     assert story.tell("stripe_webhook", event) == (200, {"received": True})
 
-    event = story.event("pay")
-    event |= {"rawPath": f"/v1/pay/{token}", "pathParameters": {"token": token}}
+    event = story.event("pay") | {"rawPath": f"/v1/pay/{token}", "pathParameters": {"token": token}}
     event["requestContext"]["http"]["path"] = event["rawPath"]
-    status, page = story.tell("pay", event)
-    assert (status, page.said("standing")[:7], page.form) == (200, "Paid on", None)
-    status, invoice = story.tell("invoices")
-    assert (status, invoice["status"]) == (200, "paid")
+    page = story.tell("pay", event)[1]
+    assert (page.said("standing")[:7], page.form) == ("Paid on", None)
+    _, invoice = story.tell("invoices")
+    assert invoice["status"] == "paid"
     assert float(invoice["total"]["amount"]) == pytest.approx(270 + float(charge))
     assert [line["amount"]["amount"] for line in invoice["lines"]] == ["270.00", charge]
 
-    assert (story.tell("refunds")[0], story.tell("reconcile_begin")) == (201, 6)
-    assert story.tell("reconcile_work") == {"batchItemFailures": []}
+    last = story.tell("refunds")[0], story.tell("reconcile_begin"), story.tell("reconcile_work")
+    assert last == (201, 6, {"batchItemFailures": []})
     assert story.told == FUNCTION.keys(), "every sample has had its part"
+
+
+def tell_of_contacts(story):
+    """Contacts are set for both, a file is uploaded and imported, and all are counted."""
+    status, made = story.tell("contacts")
+    assert (status, made["marketing"], made["total"]) == (200, 2, 3)
+    assert story.tell("contacts", for_globex(story.event("contacts")))[0] == 200
+    status, opened = story.tell("imports")
+    assert (status, opened["status"]) == (201, "awaiting_upload")
+    story.ids[bodies("imports_work")[0]["id"]] = opened["id"]
+    request = urllib.request.Request(opened["upload"], b"contact,marketing\njim.p,true\n", method="PUT")
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as uploaded:
+        assert uploaded.status == 200
+    assert story.tell("imports", to_start(story.event("imports"), opened["id"]))[1]["status"] == "running"
+    for _ in ("when it is started", "by the sweep"):
+        assert story.deployed.queued("ImportQueue") == story.here(bodies("imports_work"))
+        assert story.tell("imports_sweep") == 1
+    assert story.tell("imports_work") == {"batchItemFailures": []}
+    assert story.tell("recount_sweep") == 2
+    assert in_order(story.deployed.queued("RecountQueue")) == in_order(bodies("recount_work"))
+    assert story.tell("recount_work") == {"batchItemFailures": []}
 
 
 def in_order(found):

@@ -63,6 +63,7 @@ def test_the_samples_tell_of_a_subscription_from_its_checkout_to_a_paid_renewal(
     status, seats = tell("seats")
     assert (status, seats["total"], seats["charge"]["amount"], seats["charge"]["days"]) == (201, 6, "26.13", 18)
 
+    tell_of_contacts(world, tell)
     status, shown = tell("subscriptions")
     assert (status, shown["id"], shown["cost"]["amount"]) == (200, ACME, "270.00")
     assert [item["amount"]["amount"] for item in shown["pending"]] == ["26.13"]
@@ -108,6 +109,35 @@ def for_globex(event):
     event = json.loads(json.dumps(event).replace("acme", "globex"))
     event["requestContext"]["authorizer"]["jwt"]["claims"]["account"] = "globex"
     return event
+
+
+def tell_of_contacts(world, tell):
+    """Contacts are set for both, a file is uploaded and imported, and all are counted."""
+    status, made = tell("contacts")
+    assert (status, made["marketing"], made["total"], made["next_update_on"]) == (200, 2, 3, "2026-03-01")
+    assert tell("contacts", for_globex(sample("contacts")))[0] == 200
+    status, opened = tell("imports")
+    assert (status, opened["status"], opened["id"]) == (201, "awaiting_upload", bodies("imports_work")[0]["id"])
+    world.cloud.files.put(opened["upload"], b"contact,marketing\njim.p,true\n")
+    assert play(world, "imports", to_start(sample("imports"), opened["id"]))[1]["status"] == "running"
+    assert queued(world, "ImportQueue") == bodies("imports_work")
+    assert tell("imports_sweep") == 1
+    assert queued(world, "ImportQueue") == bodies("imports_work") * 2
+    assert tell("imports_work") == {"batchItemFailures": []}
+
+    world.cloud.now = datetime.fromisoformat(sample("recount_sweep")["time"])
+    assert tell("recount_sweep") == 2
+    assert sorted(queued(world, "RecountQueue"), key=str) == sorted(bodies("recount_work"), key=str)
+    assert tell("recount_work") == {"batchItemFailures": []}
+    assert world.audit()[-1] == "contacts.counted"
+
+
+def to_start(event, import_id):
+    """The request that starts the import that another one has opened."""
+    path = f"{event['rawPath']}/{import_id}/start"
+    event["requestContext"]["http"]["path"] = path
+    event["headers"]["idempotency-key"] += "-start"
+    return event | {"routeKey": "POST …", "rawPath": path, "body": "{}"}
 
 
 def as_stripe_has_it(world, event):

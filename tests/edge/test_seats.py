@@ -6,7 +6,9 @@ from infra.local.simulate import STAFF
 from tests.world import SEAT, World
 
 HUB = {
-    "products": {"hub": {"editions": ["free", "starter", "professional"]}, "sales": {}, "service": {}},
+    "products": {
+        "hub": {"editions": ["free", "starter", "professional"]}, "sales": {}, "service": {}, "marketing": {},
+    },
     "seat_types": {
         "core": {}, "sales": {}, "service": {},
         "view-only": {"name": "View-Only", "free": True, "unlimited": True}, "partner": {"free": True},
@@ -20,6 +22,8 @@ HUB = {
                          "seat_type": "partner"},
         "sales-seat": SEAT,
         "service-seat": SEAT | {"product": "service", "seat_type": "service", "name": "Service Hub seat"},
+        "contacts-starter": {"product": "marketing", "kind": "contacts", "interval": "month", "name": "Contacts",
+                             "included_contacts": 10, "tiers": {"step": 10, "amount": "30.00"}},
     },
 }  # fmt: skip
 GIVE = "users.edit billing.modify"

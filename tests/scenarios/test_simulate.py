@@ -248,7 +248,7 @@ def test_every_expectation_that_does_not_hold_is_told(tmp_path):
 # ---- files that cannot be used: exit status 2, with file, line and reason
 
 NO_TIME = "is no time: write 2026-02-07T15:30 or 2026-02-07."
-ONE_KIND = "A step is just one of: call, until, stripe, fault, publish."
+ONE_KIND = "A step is just one of: call, until, stripe, fault, contacts, publish."
 NOT_BACK = "is before the step before: time does not go back."
 CARDS = ", ".join(BEHAVIOURS)
 OUTSIDE = (

@@ -50,6 +50,17 @@ def test_r1_r4_the_overview_lists_what_an_account_has_and_when_it_is_billed_next
     ]
 
 
+def test_r2_the_overview_shows_the_contact_limit_and_the_send_limit():
+    contacts = {
+        "product": "marketing", "kind": "contacts", "interval": "month", "included_contacts": 1000,
+        "sends_per_contact": 5, "tiers": {"step": 1000, "amount": "45.00"}, "name": "Contacts",
+    }  # fmt: skip
+    world = World().sells(contacts=contacts)
+    world.subscribed({"price": "contacts", "quantity": 1500})
+    [product] = world.call("GET", "/accounts/acme").json["products"]
+    assert (product["name"], product["limits"]) == ("Contacts, up to 2,000", {"contacts": 2000, "sends": 10_000})
+
+
 def test_r5_billing_details_tell_commitment_and_frequency_apart():
     world = World().sells(**HUB)
     subscription = world.subscribed(PLAN)

@@ -7,15 +7,20 @@ from shared.domain.account import Account, PaymentMethod, SellerEntity
 from shared.domain.catalog import Kind, Price, Product, SeatType, Tier
 from shared.domain.changes import Changes, Event
 from shared.domain.checkout import Checkout, CheckoutStatus
+from shared.domain.contact_import import ContactImport, ImportStatus, Outcome, Page, Tally
+from shared.domain.contact_rows import Layout
+from shared.domain.contacts import Contact, Today
+from shared.domain.counting import LiveCount
 from shared.domain.difference import Differs, found
 from shared.domain.invoice import Attempt, AttemptState, Invoice, InvoiceLine, InvoiceStatus, PastAttempt
 from shared.domain.money import Money
 from shared.domain.periods import Interval, Period
 from shared.domain.quote import Quote
+from shared.domain.recount import ContactSummary, DailyCount
 from shared.domain.refund import CreditNote, Reason, Refund, RefundStatus
 from shared.domain.subscription import PendingInvoiceItem, PendingRemoval, Status, Subscription, SubscriptionItem
 from shared.domain.user import HeldSeat, User
-from shared.store import table
+from shared.store import contact_records, import_records, table  # noqa: F401 - so that Record knows them
 from shared.store.records import Answer, CatalogHead, Entry
 
 NOW = datetime(2026, 2, 7, 15, 30, tzinfo=UTC)
@@ -90,6 +95,18 @@ REFUND = Refund(
     reason=Reason.DUPLICATE, due_at=NOW,
 )  # fmt: skip
 
+CONTACT = Contact("acme", "jane.doe", date(2026, 1, 26), date(2026, 2, 25))
+SUMMARY = ContactSummary("acme", "America/New_York", NOW, date(2026, 2, 7), 998, 1203, 1000, 98, 5000)
+LIVE = LiveCount("acme", 1001, 1206, 1002)
+DAILY = DailyCount("acme", date(2026, 2, 7), 998, 1203, 1002, 1000)
+IMPORT = ContactImport(
+    "acme", "imp_109354bc34760536", NOW, NOW, ImportStatus.RUNNING, 4_200_000, '"9b2cf535f27731c974343645a3985328"',
+    Layout(",", 0, 1), 262_100, 5200,
+    Page(524_200, 5190, 262_144, Today(date(2026, 2, 7), date(2026, 2, 25)), Tally(5190, 2), True, (17,)),
+    Tally(5199, 3, 4100, 2, 4000, 3980, 20, 7), 2, due_at=NOW, lease=4, tries=1, counts_at=NOW, doubtful=True,
+    outcome=Outcome(12_040, 10_000, 20_000, Money(56_00, "USD"), Money(60_00, "USD")), drafted=17, error="busy",
+)  # fmt: skip
+
 EVERY_KIND = {
     "account": ACME,
     "seller_entity": SELLER,
@@ -109,6 +126,11 @@ EVERY_KIND = {
     "event": ENTRY,
     "idempotency": ANSWER,
     "difference": DIFFERENCE,
+    "contact": CONTACT,
+    "contact_summary": SUMMARY,
+    "live_count": LIVE,
+    "daily_count": DAILY,
+    "contact_import": IMPORT,
 }
 
 

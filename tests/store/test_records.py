@@ -15,7 +15,7 @@ from shared.domain.money import DIGITS, Money
 from shared.domain.periods import Period
 from shared.store import records
 from shared.store.attributes import instant
-from shared.store.record import RECORD_OF, Record, shard
+from shared.store.record import PARTS, RECORD_OF, Record, part, shard
 from shared.store.records import SubscriptionRecord
 from tests.store.examples import (
     EVERY_KIND,
@@ -92,6 +92,8 @@ def _typed(hint):  # noqa: PLR0911 - a case for each kind of hint
         return st.lists(_typed(get_args(hint)[0]), max_size=3).map(tuple)
     if isinstance(hint, enum.EnumType):
         return st.sampled_from(list(hint))
+    if hasattr(hint, "_fields"):
+        return st.builds(hint, **{name: _typed(each) for name, each in get_type_hints(hint).items()})
     assert is_dataclass(hint), f"nobody has said what {hint} may be"
     return anything(hint)
 
@@ -162,6 +164,21 @@ KEYS = {
     "event": {"PK": "ACCOUNT#acme", "SK": "EVENT#2026-02-07T15:30:00.000000Z#000002-0123456789abcdef"},
     "idempotency": {"PK": "IDEMPOTENCY#acme#key-1", "SK": "IDEMPOTENCY"},
     "difference": {"PK": "DIFFERENCES", "SK": "DIFFERENCE#unknown_invoice#ch_3MmlLrLkdIwHu7ix0snN0B15#"},
+    "contact": {"PK": f"CONTACTS#acme#{part('jane.doe')}", "SK": "CONTACT#jane.doe"},
+    "contact_summary": {
+        "PK": "ACCOUNT#acme",
+        "SK": "CONTACTS",
+        "GSI1PK": f"DUE#recount#{SHARD}",
+        "GSI1SK": "2026-02-07T15:30:00.000000Z#acme#contacts",
+    },
+    "live_count": {"PK": "ACCOUNT#acme", "SK": "LIVE"},
+    "daily_count": {"PK": "ACCOUNT#acme", "SK": "COUNT#2026-02-07"},
+    "contact_import": {
+        "PK": "ACCOUNT#acme",
+        "SK": "IMPORT#imp_109354bc34760536#",
+        "GSI1PK": f"DUE#import#{SHARD}",
+        "GSI1SK": "2026-02-07T15:30:00.000000Z#acme#imp_109354bc34760536",
+    },
 }
 
 
@@ -195,6 +212,12 @@ def test_accounts_are_spread_evenly_over_the_shards():
     assert all(800 < shards.count(f"{number:02}") < 1200 for number in range(16))
 
 
+def test_the_contacts_of_an_account_are_spread_evenly_over_its_parts():
+    parts = [part(f"contact-{number}") for number in range(8000)]
+    assert all(800 < parts.count(str(number)) < 1200 for number in range(PARTS))
+    assert [part(name) for name in ("jane", "john.roe", "contact-1")] == ["2", "1", "6"], "for good: they lie there"
+
+
 def test_a_later_instant_sorts_later_whatever_its_zone_was():
     early = datetime.fromisoformat("2026-02-25T00:00:00+01:00")
     late = datetime.fromisoformat("2026-02-24T19:30:00-05:00")
@@ -222,6 +245,12 @@ def test_a_usual_item_costs_one_write_unit():
         "an event": size_of(EVERY_KIND["event"]),
     }
     assert {what: size for what, size in sizes.items() if size > 1024} == {}, sizes
+
+
+def test_a_contact_is_small_enough_for_a_million_to_be_counted_with_15_000_read_units():
+    """At 8 KB a unit, eventually consistent: 122 bytes each, with ids as long as UUIDs and set to leave."""
+    long = replace(EVERY_KIND["contact"], account_id="a-customer-of-ours", id="0" * 36)
+    assert size_of(long) <= 122
 
 
 def test_the_largest_subscription_and_invoice_are_far_from_the_largest_item():

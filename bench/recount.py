@@ -1,0 +1,82 @@
+"""What counting a million contacts of one account costs: read units by the sizes of what is read, and time.
+
+The contacts lie in the store of this process, put there past the API; the
+handlers count them as on Lambda. Read units are those of DynamoDB's published
+formula, page by page: 8 KB each at eventual consistency.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import date, datetime
+from typing import Any
+
+from infra.local.cloud import Cloud
+from infra.local.invocations import Call
+from infra.local.template import TABLE_NAME
+from shared.domain.contacts import Contact
+from shared.store import contacts
+from shared.store.record import Record
+
+COUNT = 1_000_000
+ACCOUNT = "0195f3a2-7b4c-7d1e-8f00-5b1c0e9d4a77"
+"""An id as long as a UUID: it stands in the key of each contact."""
+BUDGET = 15_000
+"""Read units for a million contacts."""
+PER_MILLION_UNITS = 0.125
+"""USD for a million read requests on demand, in most regions."""
+_STAFF = {"sub": "bench", "account": ACCOUNT, "permissions": "seller.admin"}
+
+
+def fill(cloud: Cloud, count: int) -> int:
+    """Put contacts into the table, nine of ten marketing contacts, one of a hundred about to leave; their bytes."""
+    table, size = cloud.store.table(TABLE_NAME), 0
+    for number in range(count):
+        since = date(2026, 1, 1) if number % 10 else None
+        until = date(2026, 5, 1) if number % 100 == 1 else None
+        item = Record.of(Contact(ACCOUNT, f"0195f3a2-7b4c-7d1e-8f00-{number:012}", since, until)).serialize()
+        key = (item["PK"]["S"], item["SK"]["S"])
+        table.write(key, item)
+        size += table.size(key)
+    return size
+
+
+def call(cloud: Cloud, method: str, path: str, body: Any) -> Any:
+    """A request of the seller's staff, which must succeed."""
+    reply = cloud.request(Call(method, f"/v1{path}", json.dumps(body), {"Idempotency-Key": path}, _STAFF))
+    assert reply.status < 300, reply.body
+    return reply.json
+
+
+def main() -> None:
+    """Fill, count, and print what it took."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else COUNT
+    cloud = Cloud(datetime.fromisoformat("2026-04-15T15:00:00+00:00"))
+    call(cloud, "PUT", "/sellers/us", {"timezone": "America/New_York", "currency": "USD"})
+    call(cloud, "PUT", f"/accounts/{ACCOUNT}", {"seller": "us"})
+    call(cloud, "PUT", f"/accounts/{ACCOUNT}/contacts/the-first", {"marketing": True})
+    size = fill(cloud, count)
+    cloud.now = datetime.fromisoformat("2026-04-16T04:15:00+00:00")
+    assert cloud.invoke("RecountSweepFunction", {}) == 1
+    cloud.store.units.clear()
+    cloud.store.calls.clear()
+    start = time.perf_counter()
+    cloud._drain()  # noqa: SLF001 - the worker, and nothing else
+    seconds = time.perf_counter() - start
+    units, pages = cloud.store.units["store.query"], cloud.store.calls["Query"]
+    found = contacts.live(ACCOUNT)
+    assert (found.marketing, found.total) == (count - count // 10 + 1, count + 1), found
+    per_million = units / count * 1_000_000
+    print(
+        f"{count:,} contacts of {size / count:.0f} bytes: {units:,.0f} read units in {pages:,} pages, {seconds:.1f} s"
+    )
+    print(f"a million: {per_million:,.0f} read units ({per_million / 1e6 * PER_MILLION_UNITS:.4f} USD)")
+    print(f"100 million: {per_million * 100:,.0f} read units ({per_million / 1e4 * PER_MILLION_UNITS:.2f} USD)")
+    if per_million > BUDGET:
+        sys.exit(f"more than the {BUDGET:,} read units that a million may cost")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,248 @@
+"""Importing a file of contacts: a page is read and decided, kept, and then written, however often it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import replace
+
+from shared import files
+from shared.domain import contact_import as rules
+from shared.domain import contacts as contact_rules
+from shared.domain.changes import Changes
+from shared.domain.contact_import import MOST_REJECTED, MOST_TRIES, UNDER_WAY, ContactImport, ImportStatus, Page
+from shared.domain.contacts import MOST_AT_ONCE, Command, Contact, Plan, Today
+from shared.domain.errors import BillingError
+from shared.edge import batch, clock, import_counts, import_draft, import_pages
+from shared.edge import contacts as edge
+from shared.edge.import_draft import Draft
+from shared.edge.import_pages import Read
+from shared.edge.jobs import Job
+from shared.edge.telemetry import logger, record
+from shared.store import contacts, queries, table
+from shared.store import imports as stored
+
+_HEADER = "line,reason\n"
+_ATTEMPTS = 10
+
+
+def start(account_id: str, import_id: str) -> None:
+    """Queue an import that was started."""
+    batch.send("IMPORT_QUEUE_URL", [{"kind": "contact_import", "account": account_id, "id": import_id}])
+
+
+def go_on(account_id: str, import_id: str, has_time: Callable[[], bool]) -> bool:
+    """Take an import on, page by page; ``False`` where the time ran out and more is left.
+
+    Whoever does holds its lease; others leave it alone as long as that lasts.
+    """
+    it = _taken(account_id, import_id)
+    if it is None:
+        return True
+    try:
+        with import_draft.of(it) if it.status is ImportStatus.CHECKING else nullcontext() as draft:
+            return _on(it, draft, has_time)
+    except Exception:
+        with suppress(Exception):  # the lease ends by itself, too
+            _let_go(it)
+        raise
+
+
+def give_up(job: Job, error: Exception) -> None:
+    """The message is left alone; the sweep sends another as long as the import is under way."""
+    it = stored.contact_import(job.account_id, job.id)
+    logger.error("import message given up", status=it.status.value, reason=str(error)[:300], **job._asdict())
+
+
+def _taken(account_id: str, import_id: str) -> ContactImport | None:
+    """The import, if it is under way and nobody else holds it; what nobody can get any further has failed."""
+    it = rules.taken(stored.contact_import(account_id, import_id), clock.now())
+    if it is None:
+        return None
+    try:
+        kept = _kept(it)
+    except table.Stale:
+        return None
+    if kept.tries > MOST_TRIES:
+        _fail(kept, "internal_error")
+        return None
+    return kept
+
+
+def _let_go(it: ContactImport) -> None:
+    now = stored.contact_import(it.account_id, it.id)
+    if _same(it, now):
+        _commit(Changes(put=(replace(now, due_at=clock.now()),)))
+
+
+def _same(it: ContactImport, now: ContactImport) -> bool:
+    """Whether it is held by the same one still."""
+    return now.status in UNDER_WAY and now.lease == it.lease
+
+
+def _on(it: ContactImport, draft: Draft | None, has_time: Callable[[], bool]) -> bool:
+    lost = 0
+    while it.status in UNDER_WAY:
+        if not has_time():
+            _hand_over(it, draft)
+            return False
+        try:
+            it, lost = _step(it, draft), 0
+        except table.Stale:  # others took the room that there was, or the contacts, or the import itself
+            lost += 1
+            now = stored.contact_import(it.account_id, it.id)
+            if not _same(it, now):
+                return True
+            if lost == _ATTEMPTS:
+                raise
+            clock.pause(lost)
+            it = replace(now, doubtful=now.doubtful or now.page is not None)
+        except files.Changed:
+            it = _fail(it, "file_changed")
+        except BillingError as error:
+            it = _fail(it, error.code)
+    return True
+
+
+def _hand_over(it: ContactImport, draft: Draft | None) -> None:
+    """Somebody else goes on from here."""
+    if draft:
+        draft.close()
+        files.save(it.draft, draft.path)
+    _commit(Changes(put=(rules.handed_over(it, clock.now()),)))
+    logger.info("import goes on", account=it.account_id, id=it.id, rows=it.tally.rows)
+
+
+def _step(it: ContactImport, draft: Draft | None) -> ContactImport:
+    """One step: a page decided and written; the report at the end."""
+    if it.page:
+        return _write_again(it, it.page)
+    if it.layout is None and it.size:
+        header = import_pages.header(it)
+        it = replace(it, layout=header.layout, offset=header.size, lines=header.lines)
+    return _finish(it) if it.offset >= it.size else _decide(it, draft)
+
+
+def _decide(it: ContactImport, draft: Draft | None) -> ContactImport:
+    """Read a page, decide what it comes to, and keep that with all its counts, before anything is written."""
+    read = import_pages.read(it, import_pages.PAGE)
+    known = edge.situation(it.account_id, clock.now())
+    it, today, maximum = _beside_the_count(it), known.today, known.summary.maximum
+    found = edge.found(it.account_id, read.commands)
+    if draft:
+        found = draft.over(found, it.account_id, (command.contact for command in read.commands))
+    room = None if maximum is None else max(maximum - _expected(it), 0)
+    full = rules.full(found, read.commands, today, room)
+    commands, plan = _plan(it, found, read.commands, today, full)
+    tally = rules.come_to(plan, read.rows, today)
+    reported = _report(it, read)
+    it = replace(it, page=Page(read.end, read.lines, read.length, today, tally, reported, full))
+    if draft:
+        kept = _kept(_held(rules.written(it)))
+        draft.learn(plan.changes)  # whoever dies before this begins anew
+        return kept
+    if not plan.changes:
+        return _kept(_held(rules.written(it)))
+    gained = sum(max(change.marketing(today.day), 0) for change in plan.changes)
+    decided = stored.decide_page(_held(it), tally.marketing, plan.total, maximum, (gained, tally.new))
+    if plan.held_back:
+        _commit(edge.Done(0, plan.held_back, known).told)
+    return _write(decided, commands, plan, today)
+
+
+def _write_again(it: ContactImport, page: Page) -> ContactImport:
+    """Write a page that was decided, and perhaps written in part; how many of it, only a count can tell."""
+    commands = import_pages.read(it, page.read).commands
+    found = edge.found(it.account_id, commands)
+    commands, plan = _plan(it, found, commands, page.today, page.full)
+    return _write(replace(it, doubtful=True), commands, plan, page.today)
+
+
+def _write(it: ContactImport, commands: Sequence[Command], plan: Plan, today: Today) -> ContactImport:
+    """Write a page; contacts that others have changed meanwhile are given back, and set as any others are."""
+    queries.connect()
+    done = batch.side_by_side(contacts.write, plan.changes)
+    moved = Plan(tuple(change for change, held in zip(plan.changes, done, strict=True) if not held))
+    if moved.changes:
+        back = Plan() if it.doubtful else moved  # what a worker before this one wrote looks the same
+        it = stored.decide_page(replace(it, doubtful=True), -back.marketing(today.day), -back.total, None)
+        _set(it.account_id, commands, {change.contact.id for change in moved.changes})
+    contacts.add(it.account_id, 0, 0)  # the peak
+    return _kept(_held(rules.written(it)))
+
+
+def _set(account_id: str, commands: Sequence[Command], only: set[str]) -> None:
+    last = [command for id_, command in {each.contact: each for each in commands}.items() if id_ in only]
+    for first in range(0, len(last), MOST_AT_ONCE):
+        edge.set_all(account_id, last[first : first + MOST_AT_ONCE], clock.now())
+
+
+def _plan(
+    it: ContactImport, found: dict[str, Contact], commands: Sequence[Command], today: Today, full: Sequence[int]
+) -> tuple[list[Command], Plan]:
+    kept, held_back = rules.within(found, commands, today, full)
+    return kept, contact_rules.plan(it.account_id, found, kept, today)._replace(held_back=held_back)
+
+
+def _expected(it: ContactImport) -> int:
+    """The marketing contacts that there are, and of a dry run those that there would be."""
+    would_be = it.tally.marketing if it.status is ImportStatus.CHECKING else 0
+    return contacts.live(it.account_id).marketing + would_be
+
+
+def _beside_the_count(it: ContactImport) -> ContactImport:
+    """A daily count beside an import takes for written what is only decided: the live count is doubtful then."""
+    summary = contacts.summary(it.account_id)
+    counts_at = summary.counts_at if summary else None
+    passed = it.counts_at is not None and it.counts_at != counts_at
+    return replace(it, counts_at=counts_at, doubtful=it.doubtful or passed)
+
+
+def _report(it: ContactImport, read: Read) -> bool:
+    """Note the rejected rows of a page, if there are any and not too many yet."""
+    if not read.rejected or it.tally.rejected >= MOST_REJECTED:
+        return False
+    lines = "".join(f"{row.line},{row.reason}\n" for row in read.rejected)
+    files.write(it.report(it.reports), lines.encode())
+    return True
+
+
+def _finish(it: ContactImport) -> ContactImport:
+    """Put the parts of the report together, and the live count right where it is doubtful; then it is done."""
+    if it.tally.rejected:
+        parts = batch.side_by_side(lambda part: files.read(it.report(part), 0, 8 * 1024**2), range(it.reports))
+        files.write(it.report(), _HEADER.encode() + b"".join(parts))
+    checked = it.status is ImportStatus.CHECKING
+    if not checked and _beside_the_count(it).doubtful:
+        import_counts.settle(it.account_id)
+    over = _over(rules.finished(it, import_counts.outcome(it) if checked else None))
+    files.delete(it.draft, *() if checked else (it.file,))
+    return over
+
+
+def _fail(it: ContactImport, code: str) -> ContactImport:
+    """It cannot go on; what was counted of a page that is not written, or not whole, is taken back."""
+    if it.page or it.doubtful:
+        import_counts.settle(it.account_id)
+    return _over(rules.failed(it, code))
+
+
+def _over(changes: Changes) -> ContactImport:
+    _commit(changes)
+    over: ContactImport = changes.put[0]
+    return over
+
+
+def _held(it: ContactImport) -> ContactImport:
+    return replace(it, due_at=clock.now() + rules.LEASE)
+
+
+def _kept(it: ContactImport) -> ContactImport:
+    _commit(Changes(put=(it,)))
+    return replace(it, version=it.version + 1)
+
+
+def _commit(changes: Changes) -> None:
+    if changes.put:
+        table.commit(changes, clock.now())
+        record(changes.events)
