@@ -111,7 +111,8 @@ def test_f28_the_way_that_was_just_saved_is_charged_for_what_is_past_due(world, 
     assert subscription(world)["status"] == "past_due"
     page = enter(world)
     assert page.said("standing") == "Charged at present: Mastercard ending in 4444."
-    assert "It is being charged for what is past due: " in page.said("main")
+    assert "It is charged for what is past due: " in page.said("main")
+    assert page.said("owed").endswith(": 500.00 USD, is being charged")
     world.cloud.settle()
     assert [bill["status"] for bill in world.invoices()] == ["paid", "paid"]
     assert subscription(world)["status"] == "active"
