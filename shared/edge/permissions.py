@@ -2,7 +2,8 @@
 
 A caller needs the permissions named in their token. ``billing.modify`` includes
 ``billing.view``; ``seller.admin`` is the seller's own staff, on any account.
-Giving access takes two: ``users.edit`` and ``billing.modify`` (R91).
+Giving access takes two: ``users.edit`` and ``billing.modify`` (R91). Who is there, either may see
+who looks at billing or who edits users.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ VIEW = "billing.view"
 MODIFY = "billing.modify"
 EDIT = "users.edit"
 GIVE = f"{EDIT} + {MODIFY}"
+SEE = f"{VIEW} or {EDIT}"
 STAFF = "seller.admin"
 
 PERMISSIONS: dict[str, str] = {
@@ -23,7 +25,7 @@ PERMISSIONS: dict[str, str] = {
     "GET /v1/accounts/{account}/events": VIEW,
     "PUT /v1/accounts/{account}/quotes/{quote}": STAFF,
     "DELETE /v1/accounts/{account}/quotes/{quote}": STAFF,
-    "GET /v1/accounts/{account}/users": VIEW,
+    "GET /v1/accounts/{account}/users": SEE,
     "PUT /v1/accounts/{account}/users/{user}": EDIT,
     "DELETE /v1/accounts/{account}/users/{user}": EDIT,
     "POST /v1/accounts/{account}/users/{user}/preview": EDIT,
@@ -65,6 +67,6 @@ UNSIGNED = frozenset({
 
 
 def allowed(needed: str, permissions: frozenset[str]) -> bool:
-    """Whether somebody with these permissions may do what needs that one, or those (``one + another``)."""
+    """Whether somebody with these permissions may do what needs that one, both (``+``) or either (``or``)."""
     implied = {VIEW: {VIEW, MODIFY, STAFF}, MODIFY: {MODIFY, STAFF}, EDIT: {EDIT, STAFF}, STAFF: {STAFF}}
-    return all(implied[each] & permissions for each in needed.split(" + "))
+    return any(all(implied[each] & permissions for each in way.split(" + ")) for way in needed.split(" or "))
