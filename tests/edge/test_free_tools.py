@@ -246,7 +246,5 @@ def test_r37_an_upgrade_of_what_has_ended_meanwhile_moves_nobody(waiting):
     assert queries.book("acme", paid).subscription.assigned == ()
     assert "subscription.upgraded" not in waiting.audit()
     assert seats_of(waiting) == {"ann": [], "bob": []}, "their seats ended with the subscription"
-    given = waiting.call(
-        "PUT", f"/accounts/acme/subscriptions/{paid}/seats/core/users/bob", {}, permissions=GIVE
-    )
+    given = waiting.call("PUT", f"/accounts/acme/subscriptions/{paid}/seats/core/users/bob", {}, permissions=GIVE)
     assert given.json["joined"] == ["bob"]
