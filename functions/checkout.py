@@ -166,8 +166,9 @@ def _standing(account: str, checkout_id: str, *, drive: bool) -> answers.Checkou
         return bills.checkout(found, None)
     if drive and found.due_at:
         collect.collect_now(account, found.invoice_id)
-        upgrades.go_on(account, checkout_id)
         found = queries.checkout(account, checkout_id)
+    if drive and found.replaces and found.due_at and not found.open:
+        upgrades.go_on(account, checkout_id)
     assert found.invoice_id
     bill = queries.invoice(account, found.invoice_id)
     secret = collect.client_secret(bill) if api.may(MODIFY) and found.open else None

@@ -28,9 +28,9 @@ GIVE = "users.edit billing.modify"
 class Office(World):
     """Acme has three sales seats and two service seats, and five users."""
 
-    def __init__(self, *items, term="month"):
-        super().__init__()
-        self.staff("PUT", "/catalog", HUB)
+    def __init__(self, *items, term="month", now="2026-01-25T15:00:00Z", **prices):
+        super().__init__(now)
+        self.staff("PUT", "/catalog", HUB | {"prices": HUB["prices"] | prices})
         bought = items or ({"price": "sales-seat", "quantity": 3}, {"price": "service-seat", "quantity": 2})
         self.sub = self.subscribed(*({**item, "term": term} for item in bought))
         self.seats = f"/accounts/acme/subscriptions/{self.sub}/seats"
