@@ -75,6 +75,8 @@ class Simulation:
             self._publish(f"PUT /v1/accounts/{name}", body, ("accounts", name))
             if account.payment_method != "none":
                 self._save_method(name, METHODS[account.payment_method])
+            for user in account.users:
+                self._publish(f"PUT /v1/accounts/{name}/users/{user}", {}, ("accounts", name, "users"))
 
     def _save_method(self, account: str, method: str) -> None:
         """An account begins with a way to pay that can be charged, but for microdeposits nobody has looked at."""

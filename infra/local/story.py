@@ -50,6 +50,7 @@ class StoryAccount(Part):
         "ach_microdeposits", "sepa_ok", "sepa_fails", "sepa_insufficient_funds", "none",
     ] = "none"  # fmt: skip
     billing_contacts: list[str] = []
+    users: list[str] = []
 
 
 class Fault(Part):

@@ -110,13 +110,14 @@ def removals(before, after, office, said):
     if after.removals:
         return "one"
     happened = office.audit()
-    if "subscription.canceled" in happened:
-        return "dropped"
-    if not before.removals:
-        return "cannot wait"
-    if "seats.removed" in happened:
-        return "done"
-    return "cancelled, all of it" if "seats.assigned" in happened[-1:] else "none"
+    became = {
+        "dropped": "subscription.canceled" in happened,
+        "cannot wait": not before.removals,
+        "done": "seats.removed" in happened,
+        "cancelled, all of it": "seats.assigned" in happened[-1:],
+        "none": True,
+    }
+    return next(text for text, true in became.items() if true)
 
 
 @pytest.mark.parametrize(("command", "invoice", "term"), ROWS, ids=[row[0] for row in ROWS])

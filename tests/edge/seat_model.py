@@ -129,7 +129,7 @@ class Model:
         return self.removals.pop(kind, None) is not None
 
     def end(self, waive):
-        """Cancel the subscription: the rest of the commitment is owed at once with what waits, unless it is waived."""
+        """Cancel the subscription: the rest of the commitment is owed with what waits, unless it is waived."""
         if self.ended:
             return False
         left = -(self.period + 1) % TERM
