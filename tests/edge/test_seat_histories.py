@@ -30,8 +30,8 @@ HOW = settings(
 SEEN = Counter()
 MUST_BE_SEEN = [
     "bought while a removal waits", "given again", "scheduled", "scheduled beside another", "cancelled",
-    "carried out", "across lots", "the rest invoiced", "ended with a removal", "renewed meanwhile", "decided while due",
-    "second of two", "refused", "preview held", "price changed",
+    "carried out", "across lots", "the rest invoiced", "ended with a removal", "renewed meanwhile",
+    "decided while due", "second of two", "refused", "preview held", "price changed",
 ]  # fmt: skip
 STAFF_AND_ALL = "users.edit billing.modify seller.admin"
 
