@@ -13,7 +13,7 @@ from shared.domain import processor, upgrade
 from shared.domain.account import Account, PaymentMethod
 from shared.domain.catalog import Catalog
 from shared.domain.changes import Changes
-from shared.domain.checkout import LineItem, Offer
+from shared.domain.checkout import CheckoutStatus, LineItem, Offer
 from shared.domain.errors import Conflict, Invalid, NotFound
 from shared.edge import bills, collect, links, methods, upgrades, views
 from shared.edge.api import Api, Decision, Unavailable, entry_point
@@ -167,11 +167,11 @@ def _standing(account: str, checkout_id: str, *, drive: bool) -> answers.Checkou
     if drive and found.due_at:
         collect.collect_now(account, found.invoice_id)
         found = queries.checkout(account, checkout_id)
-    if drive and found.replaces and found.due_at and not found.open:
+    if drive and found.replaces and found.status is CheckoutStatus.COMPLETE:
         upgrades.go_on(account, checkout_id)
     assert found.invoice_id
     bill = queries.invoice(account, found.invoice_id)
-    secret = collect.client_secret(bill) if api.may(MODIFY) and found.open else None
+    secret = collect.client_secret(bill) if api.may(MODIFY) and found.status is CheckoutStatus.OPEN else None
     return bills.checkout(found, bill, secret, links.pay_page(api, bill))
 
 

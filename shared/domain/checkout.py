@@ -74,17 +74,9 @@ class Checkout:
     version: int = 0
 
     @property
-    def open(self) -> bool:
-        """Whether it can still be paid."""
-        return self.status is CheckoutStatus.OPEN
-
-    @property
     def due_at(self) -> datetime | None:
-        """When an open one is given up; later, while that keeps failing.
-
-        One that was paid is due (``retry_at``) while users still move from what it replaces.
-        """
-        return self.retry_at or (self.expires_at if self.open else None)
+        """When an open one is given up or, once paid, users still move (``retry_at``); later, while that fails."""
+        return self.retry_at or (self.expires_at if self.status is CheckoutStatus.OPEN else None)
 
 
 class Offer(NamedTuple):
