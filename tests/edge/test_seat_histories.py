@@ -140,9 +140,9 @@ class Seats(RuleBasedStateMachine):
         most = min(self.model.free(kind), self.model.additional(kind))
         if kind not in self.model.removals and most > 0 and not self.model.ended:
             self.one(("schedule", kind, min(quantity, most)))
-        if then == "buy":
+        if then in ("buy", "withdraw", "the other, and the term"):
             self.one(("buy", kind, 1))
-        elif then == "fill":
+        if then == "fill":
             self.fill_the_free_seats(kind, 0)
         elif then == "withdraw":
             self.one(("cancel", kind))
