@@ -13,9 +13,9 @@ from shared.domain import processor, tiers, upgrade
 from shared.domain.account import Account, PaymentMethod
 from shared.domain.catalog import Catalog
 from shared.domain.changes import Changes
-from shared.domain.checkout import LineItem, Offer
+from shared.domain.checkout import CheckoutStatus, LineItem, Offer
 from shared.domain.errors import Conflict, Invalid, NotFound
-from shared.edge import bills, collect, links, methods, views
+from shared.edge import bills, collect, links, methods, upgrades, views
 from shared.edge.api import Api, Decision, Unavailable, entry_point
 from shared.edge.permissions import MODIFY
 from shared.edge.schemas import BuyItems, SaveMethod
@@ -51,7 +51,8 @@ def open_checkout(account: str, body: BuyItems) -> answers.Checkout:
             sentence = "Nothing is due now, so a way to pay must be saved first: POST …/payment-method."
             raise Conflict(sentence, code="payment_method_required")
         buyer = _known_to_stripe(buyer)
-        return Decision(checkouts.begin(buyer, made, api.now), {"checkout": checkout_id})
+        changes = checkouts.begin(buyer, made, api.now) + upgrade.alone(buyer, made)
+        return Decision(changes, {"checkout": checkout_id})
 
     # The stored answer is the id: a replay shows the checkout as it stands then (DESIGN 6).
     opened = api.once(account, decide)["checkout"]
@@ -124,10 +125,10 @@ def _offer(buyer: Account, wanted: BuyItems, checkout_id: str) -> Offer:
     alive = queries.alive_subscriptions(buyer.id)
     checkouts.check_room(made.checkout, len(alive))
     tiers.check_bought(made.checkout.subscriptions, alive)
-    if wanted.replaces:
-        free = queries.book(buyer.id, wanted.replaces)
-        upgrade.check(free, made, queries.seated_users(buyer.id, wanted.replaces))
-        made = made._replace(checkout=replace(made.checkout, replaces=wanted.replaces))
+    free = upgrade.replaced(made, alive, wanted.replaces)
+    if free:
+        upgrade.check(queries.book(buyer.id, free), made)
+        made = made._replace(checkout=replace(made.checkout, replaces=free))
     return made
 
 
@@ -167,9 +168,11 @@ def _standing(account: str, checkout_id: str, *, drive: bool) -> answers.Checkou
     if drive and found.due_at:
         collect.collect_now(account, found.invoice_id)
         found = queries.checkout(account, checkout_id)
+    if drive and found.replaces and found.status is CheckoutStatus.COMPLETE:
+        upgrades.go_on(account, checkout_id)
     assert found.invoice_id
     bill = queries.invoice(account, found.invoice_id)
-    secret = collect.client_secret(bill) if api.may(MODIFY) and found.due_at else None
+    secret = collect.client_secret(bill) if api.may(MODIFY) and found.status is CheckoutStatus.OPEN else None
     return bills.checkout(found, bill, secret, links.pay_page(api, bill))
 
 

@@ -31,7 +31,7 @@ api = Api()
 @api.serve("GET /v1/accounts/{account}/subscriptions/{subscription}/seats")
 def list_seats(account: str, subscription: str) -> answers.SeatList:
     """The seats of each type: included, additional, assigned, what they cost, what waits, who sits there."""
-    book = queries.book(account, subscription)
+    book = upkeep.previewed(account, subscription, api.now).book
     return seat_views.seat_list(book, queries.seated_users(account, subscription), queries.catalog())
 
 
@@ -122,7 +122,9 @@ def preview_moves(account: str, subscription: str, type: str, body: MoveUsers) -
 def list_users(account: str) -> answers.Page[answers.User]:
     """The users of an account, with the seats they sit on."""
     queries.account(account)
-    return views.page(queries.users(account, *api.listing()), seat_views.user)
+    page = queries.users(account, *api.listing())
+    here = seating.there(account, {user.id: user for user in page.items})
+    return views.page(page._replace(items=list(here.values())), seat_views.user)
 
 
 @api.serve("POST /v1/accounts/{account}/users/{user}/preview")
@@ -149,7 +151,7 @@ def delete_user(account: str, user: str) -> answers.User:
     """Remove a user; not while they sit on a seat (R25)."""
 
     def decide() -> Decision[answers.User]:
-        known = queries.some_users(account, (user,)).get(user)
+        known = seating.there(account, queries.some_users(account, (user,))).get(user)
         if known is None:
             raise NotFound(f"There is no user {user!r}.", code="unknown_user")
         return Decision(users.deleted(known), seat_views.user(known))
@@ -187,7 +189,12 @@ def _put(account: str, user: str, wanted: PutUser, *, preview: bool = False) -> 
     before = known.get(user)
     if before is None:
         queries.account(account)
-    after = replace(before or User(account, user), active=wanted.active, super_admin=wanted.super_admin)
+    after = before or User(account, user)
+    after = replace(
+        after,
+        active=after.active if wanted.active is None else wanted.active,
+        super_admin=after.super_admin if wanted.super_admin is None else wanted.super_admin,
+    )
     told = Changes(events=users.put(before, after, with_seats=bool(wanted.seats)))
     moves: dict[str, list[Moves]] = {}
     for seat in wanted.seats:

@@ -78,6 +78,8 @@ class Simulation:
             if account.payment_method != "none":
                 self._save_method(name, METHODS[account.payment_method])
             self._contacts.set(SetContacts(account=name, marketing=account.contacts))
+            for user in account.users:
+                self._publish(f"PUT /v1/accounts/{name}/users/{user}", {}, ("accounts", name, "users"))
 
     def _save_method(self, account: str, method: str) -> None:
         """An account begins with a way to pay that can be charged, but for microdeposits nobody has looked at."""

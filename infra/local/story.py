@@ -51,6 +51,7 @@ class StoryAccount(Part):
     ] = "none"  # fmt: skip
     billing_contacts: list[str] = []
     contacts: int = 0
+    users: list[str] = []
 
 
 class Fault(Part):

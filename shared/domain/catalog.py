@@ -191,8 +191,8 @@ class Catalog:
         return next((known for known in self.seat_types if known.id == seat_type), SeatType(seat_type, seat_type))
 
     def is_legacy(self, product: str) -> bool:
-        """Whether a product is left to those who have it."""
-        return any(known.legacy for known in self.products if known.id == product)
+        """Whether a product is left to those who have it: said to be, or not in the catalogue any more."""
+        return all(known.legacy for known in self.products if known.id == product)
 
 
 def check(catalog: Catalog) -> None:

@@ -75,8 +75,8 @@ class Checkout:
 
     @property
     def due_at(self) -> datetime | None:
-        """When an open one is given up; later, while that keeps failing."""
-        return (self.retry_at or self.expires_at) if self.status is CheckoutStatus.OPEN else None
+        """When an open one is given up or, once paid, users still move (``retry_at``); later, while that fails."""
+        return self.retry_at or (self.expires_at if self.status is CheckoutStatus.OPEN else None)
 
 
 class Offer(NamedTuple):
@@ -209,7 +209,7 @@ def complete(checkout: Checkout, account: Account, method: PaymentMethod | None)
             }
             events.append(Event(account.id, "subscription.started", facts))
     saved = (method, account) if method else ()
-    done = replace(checkout, status=CheckoutStatus.COMPLETE)
+    done = replace(checkout, status=CheckoutStatus.COMPLETE, retry_at=None)
     return Changes(put=(done, *started, *saved), events=tuple(events))
 
 
@@ -227,7 +227,7 @@ def wait_for(checkout: Checkout, until: datetime) -> Checkout:
 
 def expire(checkout: Checkout, bill: Invoice | None) -> Changes:
     """Nobody paid in time: nothing ever started. Its PaymentIntent is cancelled already."""
-    expired = replace(checkout, status=CheckoutStatus.EXPIRED)
+    expired = replace(checkout, status=CheckoutStatus.EXPIRED, retry_at=None)
     event = Event(checkout.account_id, "checkout.expired", {"checkout": checkout.id})
     return Changes(put=(expired,), events=(event,)) + (collection.void(bill) if bill else Changes())
 

@@ -53,7 +53,7 @@ def schedule(book: Book, seat_type: str, quantity: int, leaves_first: LeavesFirs
         effective_on=subscription.current_term.end,
         leaves_first=leaves_first,
     )
-    _check(subscription, pending)
+    _check(book, pending)
     after = book._replace(removals=(*book.removals, pending))
     event = Event(subscription.account_id, "seats.removal_scheduled", _told(pending))
     return effect(after, pending), Changes(put=(subscription, pending), events=(event,))
@@ -70,8 +70,9 @@ def check_self_service(subscription: Subscription, catalog: Catalog, quotes: lis
         raise Conflict(sentence, code="quote_open")
 
 
-def _check(subscription: Subscription, wanted: PendingRemoval) -> None:
+def _check(book: Book, wanted: PendingRemoval) -> None:
     """Refuse what cannot be removed, and say why."""
+    subscription = book.subscription
     here = seats.of_type(subscription, wanted.seat_type)
     if wanted.quantity < 1:
         raise Invalid("The number of seats to remove must be at least 1.", code="invalid_quantity")
@@ -81,7 +82,7 @@ def _check(subscription: Subscription, wanted: PendingRemoval) -> None:
     if subscription.ends_on and subscription.ends_on <= wanted.effective_on:
         sentence = f"This subscription ends on {subscription.ends_on}; there is no further term to have fewer seats."
         raise Conflict(sentence, code="no_next_term")
-    fewest = minimum(subscription, wanted.seat_type)
+    fewest = minimum(book, wanted.seat_type)
     if here.total - wanted.quantity < fewest:
         sentence = f"Of {here.total} {here.type} seats {fewest} must stay; {here.total - fewest} can be removed."
         raise Conflict(sentence, code="below_minimum")
@@ -90,12 +91,28 @@ def _check(subscription: Subscription, wanted: PendingRemoval) -> None:
         raise Conflict(sentence, code="seats_assigned")
 
 
-def minimum(subscription: Subscription, seat_type: str) -> int:
-    """The fewest seats of a type that can be kept (F2): the included ones, what a price demands, one at all."""
-    lots = seats.lots(subscription, seat_type)
-    included = seats.of_type(subscription, seat_type).included
-    alone = len(lots) == len(subscription.items)  # without any of them nothing would be left: that is cancelling
-    return included + max(1 if alone else 0, *(lot.minimum for lot in lots), 0)
+def minimum(book: Book, seat_type: str) -> int:
+    """The fewest seats of a type that can be kept (F2): the included ones, what a price demands, one at all.
+
+    Without the last seat of a subscription nothing would be left: that is
+    cancelling. What is to be removed of other types counts as gone. A price
+    that demands more seats than there are keeps those.
+    """
+    here, lots = seats.of_type(book.subscription, seat_type), seats.lots(book.subscription, seat_type)
+    others = applied(book.subscription, tuple(each for each in book.removals if each.seat_type != seat_type))
+    alone = all(item in lots for item in others.items)
+    return min(here.total, here.included + max(1 if alone else 0, *(lot.minimum for lot in lots), 0))
+
+
+def idle(book: Book, seat_type: str, catalog: Catalog) -> int:
+    """How many paid seats nobody sits on that could be removed and are not going to be (R22)."""
+    subscription, waits = book.subscription, waiting(book, seat_type)
+    if any(catalog.is_legacy(item.product) for item in subscription.items):
+        return 0
+    here = seats.of_type(subscription, seat_type)
+    paid = sum(lot.quantity for lot in seats.lots(subscription, seat_type) if lot.unit.amount)
+    free = min(here.available, here.total - minimum(book, seat_type)) - (waits.quantity if waits else 0)
+    return max(0, min(paid, free))
 
 
 def effect(book: Book, pending: PendingRemoval) -> Removal:
@@ -119,7 +136,9 @@ def cancel(book: Book, seat_type: str) -> tuple[Removal, Changes]:
     if pending is None:
         raise NotFound(f"No removal of {seat_type[:80]!r} seats is scheduled.", code="no_removal_pending")
     changes = Changes(put=(book.subscription,), delete=(pending,), events=(canceled(pending, "asked"),))
-    return effect(book, pending), changes
+    others = tuple(each for each in book.removals if each != pending)
+    here, cost = seats.of_type(book.subscription, seat_type), book.subscription.fee
+    return Removal(pending, here, here, cost, applied(book.subscription, others).fee, ()), changes
 
 
 def waiting(book: Book, seat_type: str) -> PendingRemoval | None:

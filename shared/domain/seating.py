@@ -81,7 +81,7 @@ def charged(seatings: Iterable[Seating], may_buy: int) -> Money | None:
         return None
     charge = total((each.charge for each in missing), missing[0].charge.currency)
     if sum(each.quantity for each in missing) > may_buy:
-        wanted = " and ".join(f"{each.quantity} more {each.seats.type} seats" for each in missing)
+        wanted = " and ".join(seats.so_many(each.quantity, f"more {each.seats.type}") for each in missing)
         sentence = (
             f"No seat is free: it takes {wanted}, for {charge} until {missing[0].period.end}. Say how many to buy."
         )

@@ -84,6 +84,11 @@ def count(subscription: Subscription, catalog: Catalog | None = None) -> tuple[S
     return tuple(of_type(subscription, each, unlimited=each in unlimited) for each in types)
 
 
+def so_many(quantity: int, seat_type: str) -> str:
+    """A number of seats, in words: ``1 sales seat``, ``2 sales seats``."""
+    return f"{quantity} {seat_type} seat{'' if quantity == 1 else 's'}"
+
+
 def of_type(subscription: Subscription, seat_type: str, *, unlimited: bool = False) -> Seats:
     """The seats of one type."""
     items = [item for item in subscription.items if item.seat_type == seat_type]
@@ -97,8 +102,8 @@ def of_type(subscription: Subscription, seat_type: str, *, unlimited: bool = Fal
     )
 
 
-def lots(subscription: Subscription, seat_type: str) -> tuple[SubscriptionItem, ...]:
-    """The additional seats by the price they were bought at, the oldest first (R98)."""
+def lots(subscription: Subscription, seat_type: str | None) -> tuple[SubscriptionItem, ...]:
+    """The additional seats by the price they were bought at, in the order in which they were (R98)."""
     return tuple(item for item in subscription.items if item.kind is Kind.SEAT and item.seat_type == seat_type)
 
 
@@ -142,8 +147,8 @@ def bought(book: Book, seat_type: str, quantity: int, catalog: Catalog, on: date
     item = item_of(price, quantity, subscription.currency)
     before = _pending(book, item, on)
     after = replace(before, quantity=before.quantity + quantity)
-    grown = subscription.with_item(item)
-    _check_limits(grown, item)
+    grown = _with_lot(subscription, item)
+    _check_limits(grown, seat_type)
     purchase = Purchase(
         seats=of_type(grown, seat_type),
         quantity=quantity,
@@ -243,10 +248,19 @@ def _price_like(item: SubscriptionItem, seat_type: str, subscription: Subscripti
     )
 
 
-def _check_limits(grown: Subscription, item: SubscriptionItem) -> None:
+def _with_lot(subscription: Subscription, item: SubscriptionItem) -> Subscription:
+    """The subscription with seats bought last: a lot of their own, unless the one before had the same price (D4)."""
+    last = next((each for each in reversed(subscription.items) if each in lots(subscription, item.seat_type)), None)
+    if last is None or last.price != item.price:
+        return replace(subscription, items=(*subscription.items, item))
+    grown = replace(last, quantity=last.quantity + item.quantity)
+    return replace(subscription, items=tuple(grown if each is last else each for each in subscription.items))
+
+
+def _check_limits(grown: Subscription, seat_type: str) -> None:
     if too_large(grown.fee):
         raise Conflict(f"{grown.fee} at a time is more than can be charged.", code="amount_too_large")
     if len(grown.items) > MOST_ITEMS:
-        raise Conflict(f"A subscription holds at most {MOST_ITEMS} different prices.", code="too_many_items")
-    if any(mine.quantity > MOST_UNITS for mine in grown.items if mine.price == item.price):
+        raise Conflict(f"A subscription holds at most {MOST_ITEMS} items.", code="too_many_items")
+    if of_type(grown, seat_type).additional > MOST_UNITS:
         raise Conflict(f"At most {MOST_UNITS:,} seats of one type can be bought.", code="too_many_seats")

@@ -185,6 +185,7 @@ class Subscription:
 
     def with_assigned(self, seat_type: str, count: int) -> Subscription:
         """This subscription with so many users on its seats of a type."""
+        assert count >= 0, f"{self.id}: {count} users on {seat_type} seats"
         counts = {**dict(self.assigned), seat_type: count}
         return replace(self, assigned=tuple((each, counts[each]) for each in sorted(counts) if counts[each]))
 

@@ -4,46 +4,99 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import NamedTuple
 
 from shared.domain import cancellation, seats
-from shared.domain.catalog import Catalog
+from shared.domain.account import Account
+from shared.domain.catalog import Catalog, Kind
 from shared.domain.changes import Changes, Event
 from shared.domain.checkout import Checkout, Offer
 from shared.domain.errors import Conflict, Invalid
-from shared.domain.seating import MOST_USERS
 from shared.domain.subscription import Book, Status, Subscription
 from shared.domain.user import HeldSeat, User
 
+MOST_MOVED = 25
+"""So many users move in one transaction, with all else that an upgrade may write; the others in the ones after it."""
 
-class Upgrade(NamedTuple):
-    """The new subscriptions with who sits there now, the users as they are then, and who loses a seat (R37)."""
 
+class _Plan(NamedTuple):
+    """A plan of a subscription."""
+
+    product: str
+    free: bool
+    subscription_id: str
+
+
+class Moved(NamedTuple):
+    """The free subscription and the new ones with who sits there then, the users, and who loses a seat (R37)."""
+
+    free: Subscription
     started: tuple[Subscription, ...]
     users: tuple[User, ...]
     losing: tuple[str, ...]
 
+    def events(self, before: Iterable[User]) -> Iterable[Event]:
+        """Who left the free seats, and who sits where now."""
+        left = {user.id: user for user in before}
+        seats_left = [(self.free.id, held.type, id_) for id_, user in left.items() for held in user.seats]
+        here = {subscription.id for subscription in self.started}
+        found = {
+            "seats.unassigned": [each for each in seats_left if each[0] == self.free.id],
+            "seats.assigned": [
+                (held.subscription_id, held.type, user.id)
+                for user in self.users
+                for held in user.seats
+                if held.subscription_id in here and held not in left[user.id].seats
+            ],
+        }
+        for name, moves in found.items():
+            for place in dict.fromkeys((subscription, kind) for subscription, kind, _ in moves):
+                users = [user for *there, user in moves if tuple(there) == place]
+                data = {"subscription": place[0], "seat_type": place[1], "users": users}
+                yield Event(self.free.account_id, name, data)
 
-def check(free: Book, made: Offer, users: list[User]) -> None:
+
+def replaced(made: Offer, alive: Iterable[Subscription], wanted: str | None) -> str | None:
+    """The free subscription whose place a checkout takes: the one ``wanted``, or that of a product it buys a plan of.
+
+    Free tools stand alone in their product (F3, F6): they are neither bought
+    twice nor beside another plan of it.
+    """
+    new, there = _plans(made.checkout.subscriptions), _plans(alive)
+    for plan in new:
+        if plan.free and any(other.product == plan.product for other in (*there, *new) if other is not plan):
+            sentence = f"There is a plan of {plan.product} already: its free tools are not had beside it."
+            raise Conflict(sentence, code="already_subscribed")
+    paid = {plan.product for plan in new if not plan.free}
+    found = {plan.subscription_id for plan in there if plan.free and plan.product in paid} | {wanted} - {None}
+    if len(found) > 1:
+        raise Conflict("Please upgrade one free subscription after another.", code="too_much_at_once")
+    return next(iter(found), None)
+
+
+def alone(buyer: Account, made: Offer) -> Changes:
+    """What keeps two checkouts of free tools at one time apart: both would write the account that they have read."""
+    return Changes(put=(buyer,)) if any(plan.free for plan in _plans(made.checkout.subscriptions)) else Changes()
+
+
+def check(free: Book, made: Offer) -> None:
     """Refuse what is no upgrade from free tools to something that is paid and starts today."""
     if not free.subscription.alive or free.subscription.fee.amount:
         raise Conflict("Only a free subscription that runs can be replaced.", code="not_free")
     if made.invoice is None or any(each.status is Status.SCHEDULED for each in made.checkout.subscriptions):
-        raise Invalid("An upgrade is paid and starts today.", code="invalid_start")
+        raise Invalid("An upgrade from free tools is paid and starts today.", code="invalid_start")
     if free.removals:
         raise Conflict("A removal of free seats is scheduled. Please cancel it first.", code="removal_pending")
-    if len(users) > MOST_USERS:
-        sentence = f"More than {MOST_USERS} users sit on free seats. Please take some of them first."
-        raise Conflict(sentence, code="too_much_at_once")
 
 
-def moved(free: Subscription, users: Iterable[User], started: tuple[Subscription, ...], catalog: Catalog) -> Upgrade:
-    """Give who sat on free seats the seats that were bought, in the order of their ids, as far as they go (R37)."""
+def moved(free: Subscription, users: Iterable[User], started: tuple[Subscription, ...], catalog: Catalog) -> Moved:
+    """Give who sat on free seats those that were bought, as far as they go: the active first, by their ids (R37)."""
     after, losing = [], []
-    for user in sorted(users, key=lambda each: each.id):
+    for user in in_order(users):
         for held in [held for held in user.seats if held.subscription_id == free.id]:
             user = user.taken(held.type)  # noqa: PLW2901 - seat by seat
+            free = free.with_assigned(held.type, free.assigned_of(held.type) - 1)
             there = next((i for i, each in enumerate(started) if _has_room(each, held, catalog)), None)
             if there is None:
                 losing.append(user.id)
@@ -53,25 +106,80 @@ def moved(free: Subscription, users: Iterable[User], started: tuple[Subscription
             started = (*started[:there], grown, *started[there + 1 :])
             user = user.given(held.type, room.id)  # noqa: PLW2901
         after.append(user)
-    return Upgrade(started, tuple(after), tuple(dict.fromkeys(losing)))
+    return Moved(free, started, tuple(after), tuple(dict.fromkeys(losing)))
+
+
+def in_order(users: Iterable[User]) -> list[User]:
+    """Who is served first where there are fewer seats than users."""
+    return sorted(users, key=lambda each: (not each.active, each.id))
 
 
 def carried_out(
-    checkout: Checkout, completed: Changes, free: Book, users: list[User], catalog: Catalog, on: date
+    checkout: Checkout,
+    completed: Changes,
+    free: Book,
+    users: Iterable[User],
+    catalog: Catalog,
+    on: date,
+    now: datetime,
 ) -> Changes:
-    """A completed checkout that takes the place of a free subscription; nothing more if that has ended meanwhile."""
+    """A completed checkout that takes the place of a free subscription; nothing more if that has ended meanwhile.
+
+    What waited for the free one is dropped. Users whom one transaction does
+    not hold move in those after it (``go_on``), for which the checkout is due.
+    """
     if not free.subscription.alive:
         return completed
     begun = tuple(entity for entity in completed.put if isinstance(entity, Subscription))
-    done = moved(free.subscription, users[:MOST_USERS], begun, catalog)
-    others = tuple(entity for entity in completed.put if not isinstance(entity, Subscription))
-    ended = replace(cancellation.canceled(free.subscription, on), assigned=())
-    data = {"subscription": ended.id, "checkout": checkout.id, "lost_seats": list(done.losing)}
-    event = Event(ended.account_id, "subscription.upgraded", data)
-    put = (*others, *done.started, ended, *done.users)
-    return replace(completed, put=put, events=(*completed.events, event))
+    others = tuple(entity for entity in completed.put if not isinstance(entity, (Checkout, Subscription)))
+    [done] = (entity for entity in completed.put if isinstance(entity, Checkout))
+    ended = cancellation.canceled(free.subscription, on)
+    told = {"subscription": ended.id, "checkout": checkout.id}
+    step, losing = _step(done, ended, users, begun, catalog, now)
+    event = Event(ended.account_id, "subscription.upgraded", {**told, "lost_seats": list(losing)})
+    waited = Changes(delete=(*free.pending, *free.removals), events=(*completed.events, event))
+    return replace(completed, put=others, events=()) + waited + step
+
+
+def go_on(
+    checkout: Checkout,
+    ended: Subscription,
+    users: Iterable[User],
+    started: tuple[Subscription, ...],
+    catalog: Catalog,
+    now: datetime,
+) -> Changes:
+    """Move the next users of a free subscription whose place a checkout has taken; the last step ends it."""
+    return _step(checkout, ended, users, started, catalog, now)[0]
+
+
+def _step(
+    checkout: Checkout,
+    ended: Subscription,
+    users: Iterable[User],
+    started: tuple[Subscription, ...],
+    catalog: Catalog,
+    now: datetime,
+) -> tuple[Changes, tuple[str, ...]]:
+    waiting = in_order(users)
+    these = waiting[:MOST_MOVED]
+    done = moved(ended, these, started, catalog)
+    rest = replace(checkout, retry_at=now if waiting[MOST_MOVED:] else None, failures=0, error=None)
+    changed = tuple(each for each in done.started if not each.version or each not in started)
+    return Changes(put=(rest, *changed, done.free, *done.users), events=tuple(done.events(these))), done.losing
+
+
+def _plans(subscriptions: Iterable[Subscription]) -> list[_Plan]:
+    return [
+        _Plan(item.product, not item.unit.amount, subscription.id)
+        for subscription in subscriptions
+        for item in subscription.items
+        if item.kind is Kind.PLAN
+    ]
 
 
 def _has_room(there: Subscription, held: HeldSeat, catalog: Catalog) -> bool:
+    if there.status not in seats.RUNNING:
+        return False
     unlimited = catalog.seat_type(held.type).unlimited
     return unlimited or seats.of_type(there, held.type).available > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -38,6 +39,10 @@ class User:
     def taken(self, seat_type: str) -> User:
         """This user without their seat of a type."""
         return replace(self, seats=tuple(held for held in self.seats if held.type != seat_type))
+
+    def on(self, running: Callable[[str], bool]) -> User:
+        """This user on the seats of those subscriptions alone that are still running."""
+        return replace(self, seats=tuple(held for held in self.seats if running(held.subscription_id)))
 
 
 def put(before: User | None, after: User, *, with_seats: bool) -> tuple[Event, ...]:

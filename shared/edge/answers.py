@@ -308,6 +308,7 @@ class Purchase(Seats, Bought):
 
     subscription: str
     notice: str | None
+    pending_removal: PendingRemoval | None
 
 
 class Seating(Seats):
@@ -456,9 +457,13 @@ class StartingSubscription(TypedDict):
 
 
 class Offer(TypedDict):
-    """A checkout before it is opened; ``loses_access`` names the users whose free seats it takes (R37)."""
+    """A checkout before it is opened; ``loses_access`` names the users whose free seats it takes (R37).
+
+    These are of the free subscription that it ``replaces``.
+    """
 
     status: str
+    replaces: str | None
     due_now: Money
     subscriptions: list[StartingSubscription]
     invoice: Invoice | None

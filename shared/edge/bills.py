@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.domain.cancellation import Cancellation
-from shared.domain.checkout import Checkout, Offer
+from shared.domain.checkout import Checkout, CheckoutStatus, Offer
 from shared.domain.invoice import Dispute, Invoice, InvoiceLine, InvoiceStatus
 from shared.domain.money import Money, total
 from shared.domain.refund import CreditNote, Refund, RefundStatus
@@ -30,6 +30,7 @@ def offer(made: Offer, loses_access: tuple[str, ...] = ()) -> answers.Offer:
     checkout_, bill = made
     return {
         "status": "preview",
+        "replaces": checkout_.replaces,
         "due_now": money(made.due_now),
         "subscriptions": [_starting(each) for each in checkout_.subscriptions],
         "invoice": invoice(bill) if bill else None,
@@ -44,7 +45,7 @@ def checkout(
     return {
         "id": entity.id,
         "status": entity.status.value,
-        "expires_at": instant(entity.expires_at) if entity.due_at else None,
+        "expires_at": instant(entity.expires_at) if entity.status is CheckoutStatus.OPEN else None,
         "subscriptions": [_starting(each) for each in entity.subscriptions],
         "invoice": invoice(bill, pay_page) if bill else None,
         "payment": _paying(bill, client_secret, pay_page) if bill else None,

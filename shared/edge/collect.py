@@ -7,16 +7,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared import payments
-from shared.domain import cancellation, checkout, collection, outcome, setback, upgrade
+from shared.domain import cancellation, checkout, collection, outcome, setback
 from shared.domain.account import Account, Dunning
 from shared.domain.changes import Changes
-from shared.domain.checkout import Checkout, CheckoutStatus
+from shared.domain.checkout import CheckoutStatus
 from shared.domain.collection import Step
 from shared.domain.invoice import GiveUp, Invoice, InvoiceStatus
 from shared.domain.outcome import Payment
 from shared.domain.periods import local_day
 from shared.domain.subscription import MOST_PENDING, Book, Status
-from shared.edge import clock, methods, pace
+from shared.edge import clock, methods, pace, upgrades
 from shared.edge.jobs import Job
 from shared.edge.telemetry import record
 from shared.store import queries, table
@@ -97,8 +97,14 @@ def learn(account_id: str, invoice_id: str, payment: Payment) -> None:
 
 
 def expire(account_id: str, checkout_id: str) -> None:
-    """Give up a checkout that nobody paid; its PaymentIntent is cancelled first, so nothing can capture later."""
+    """Give up a checkout that nobody paid; its PaymentIntent is cancelled first, so nothing can capture later.
+
+    One that was paid is due while users still move from what it replaces.
+    """
     opened = queries.checkout(account_id, checkout_id)
+    if opened.status is CheckoutStatus.COMPLETE:
+        upgrades.go_on(account_id, checkout_id)
+        return
     if opened.due_at is None or opened.due_at > clock.now():
         return
     bill = queries.invoice(account_id, opened.invoice_id) if opened.invoice_id else None
@@ -266,16 +272,7 @@ def _completed(invoice: Invoice, payment: Payment | None) -> Changes:
     if paid_with and paid_with != account.payment_method:
         method = payments.method(account.id, paid_with, clock.now())
     done = checkout.complete(opened, account, method)
-    return _upgraded(opened, done) if opened.replaces else done
-
-
-def _upgraded(opened: Checkout, done: Changes) -> Changes:
-    """The checkout takes the place of a free subscription (R37)."""
-    assert opened.replaces
-    free = queries.book(opened.account_id, opened.replaces)
-    users = queries.seated_users(opened.account_id, opened.replaces)
-    on = local_day(clock.now(), free.subscription.zone)
-    return upgrade.carried_out(opened, done, free, users, queries.catalog(), on)
+    return upgrades.begun(opened, done) if opened.replaces else done
 
 
 def _method_of(books: list[Book]) -> str | None:

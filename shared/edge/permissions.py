@@ -2,8 +2,8 @@
 
 A caller needs the permissions named in their token. ``billing.modify`` includes
 ``billing.view``; ``seller.admin`` is the seller's own staff, on any account.
-Giving access takes two: ``users.edit`` and ``billing.modify`` (R91).
-``contacts.edit`` is for contacts alone.
+Giving access takes two: ``users.edit`` and ``billing.modify`` (R91). Who is there, either may see
+who looks at billing or who edits users. ``contacts.edit`` is for contacts alone.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ MODIFY = "billing.modify"
 EDIT = "users.edit"
 GIVE = f"{EDIT} + {MODIFY}"
 CONTACTS = "contacts.edit"
+SEE = f"{VIEW} or {EDIT}"
 STAFF = "seller.admin"
 
 PERMISSIONS: dict[str, str] = {
@@ -25,7 +26,7 @@ PERMISSIONS: dict[str, str] = {
     "GET /v1/accounts/{account}/events": VIEW,
     "PUT /v1/accounts/{account}/quotes/{quote}": STAFF,
     "DELETE /v1/accounts/{account}/quotes/{quote}": STAFF,
-    "GET /v1/accounts/{account}/users": VIEW,
+    "GET /v1/accounts/{account}/users": SEE,
     "PUT /v1/accounts/{account}/users/{user}": EDIT,
     "DELETE /v1/accounts/{account}/users/{user}": EDIT,
     "POST /v1/accounts/{account}/users/{user}/preview": EDIT,
@@ -80,7 +81,7 @@ UNSIGNED = frozenset({
 
 
 def allowed(needed: str, permissions: frozenset[str]) -> bool:
-    """Whether somebody with these permissions may do what needs that one, or those (``one + another``)."""
+    """Whether somebody with these permissions may do what needs that one, both (``+``) or either (``or``)."""
     implied = {
         VIEW: {VIEW, MODIFY, STAFF},
         MODIFY: {MODIFY, STAFF},
@@ -88,4 +89,4 @@ def allowed(needed: str, permissions: frozenset[str]) -> bool:
         CONTACTS: {CONTACTS, STAFF},
         STAFF: {STAFF},
     }
-    return all(implied[each] & permissions for each in needed.split(" + "))
+    return any(all(implied[each] & permissions for each in way.split(" + ")) for way in needed.split(" or "))

@@ -49,8 +49,11 @@ class GiveSeat(Body):
 
 
 class PutUser(Assign):
-    """A user; the ``seats`` are given beside those they sit on. ``buy`` says how many may be bought for it."""
+    """A user; the ``seats`` are given beside those they sit on. ``buy`` says how many may be bought for it.
 
-    active: bool = True
-    super_admin: bool = False
+    A new user is active and no super admin; of one that is there, what is not named stays as it is.
+    """
+
+    active: bool | None = None
+    super_admin: bool | None = None
     seats: Annotated[tuple[GiveSeat, ...], Meta(max_length=4)] = ()

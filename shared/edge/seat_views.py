@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 def seat_list(book: Book, users: list[User], catalog: Catalog) -> answers.SeatList:
     """R15, R16, R21: the seats of each type, what they cost, who sits there, and what is worth knowing of them."""
+    here = seats.count(book.subscription, catalog)
     return {
         "subscription": book.subscription.id,
-        "seats": [_standing(each, book, users, catalog) for each in seats.count(book.subscription, catalog)],
+        "seats": [_standing(each, book, users, catalog) for each in here],
     }
 
 
@@ -32,14 +33,15 @@ def purchase(bought: Purchase, book: Book) -> answers.Purchase:
     waits = removal.waiting(book, bought.seats.type)
     notice = None
     if free > 0:
-        notice = f"{free} {bought.seats.type} seats are unassigned already."
+        notice = f"{seats.so_many(free, bought.seats.type)} {'is' if free == 1 else 'are'} unassigned already."
         if waits:
-            notice += f" {waits.quantity} of them will still be removed on {waits.effective_on}."
+            notice += f" {waits.quantity} will still be removed on {waits.effective_on}."
     return {
         "subscription": book.subscription.id,
         **counts(bought.seats),
         **_bought(bought),
         "notice": notice,
+        "pending_removal": _pending(removal.effect(book.after(bought.changes), waits)) if waits else None,
     }
 
 
@@ -128,14 +130,16 @@ def _leaving(lot: SubscriptionItem) -> answers.LeavingLot:
 def _standing(it: Seats, book: Book, users: list[User], catalog: Catalog) -> answers.SeatsOfType:
     here = [each for each in users if (held := each.seat(it.type)) and held.subscription_id == book.subscription.id]
     waits = removal.waiting(book, it.type)
+    if not book.subscription.alive:
+        it = it._replace(assigned=len(here))  # whoever has gone elsewhere is not counted off here any more
     return {
         **counts(it),
         "name": catalog.seat_type(it.type).name,
-        "minimum": removal.minimum(book.subscription, it.type),
+        "minimum": removal.minimum(book, it.type),
         "lots": [_lot(lot, book.subscription, catalog) for lot in seats.lots(book.subscription, it.type)],
         "pending_removal": _pending(removal.effect(book, waits)) if waits else None,
         "users": [{"user": each.id, "active": each.active} for each in here],
-        "warnings": list(_warnings(it, here, book.subscription)),
+        "warnings": list(_warnings(it, here, book, catalog)) if book.subscription.alive else [],
     }
 
 
@@ -143,13 +147,13 @@ def _lot(lot: SubscriptionItem, subscription: Subscription, catalog: Catalog) ->
     return {**_leaving(lot), "name": lot.name, "discount": discount(lot, subscription, catalog)}
 
 
-def _warnings(it: Seats, here: list[User], subscription: Subscription) -> Iterable[answers.SeatWarning]:
+def _warnings(it: Seats, here: list[User], book: Book, catalog: Catalog) -> Iterable[answers.SeatWarning]:
     """D13, R22: seats that bring nothing."""
     inactive = [each.id for each in here if not each.active]
     if inactive:
         detail = "Inactive users sit on seats. To free one, reactivate the user, take the seat and deactivate them."
         yield {"code": "held_by_inactive", "detail": detail, "quantity": len(inactive), "users": inactive}
-    idle = min(it.available, it.additional)
-    if not it.unlimited and idle > 0 and any(lot.unit.amount for lot in seats.lots(subscription, it.type)):
+    idle = 0 if it.unlimited else removal.idle(book, it.type, catalog)
+    if idle:
         detail = "Nobody sits on these seats, and they are being paid for. They can be removed at the next renewal."
         yield {"code": "unassigned_and_paid", "detail": detail, "quantity": idle, "users": []}

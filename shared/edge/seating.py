@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime
 from typing import NamedTuple
 
@@ -39,6 +40,7 @@ def moved(
     """Move users on subscriptions, each with its moves. The users themselves are still to be written."""
     seatings: list[Seating] = []
     changes = Changes()
+    users = there(account_id, users, wanted)
     for subscription_id, moves in wanted.items():
         if preview:
             book = upkeep.previewed(account_id, subscription_id, now).book
@@ -49,6 +51,15 @@ def moved(
         users, changes = done.users, changes + done.changes
         seatings += done.seatings
     return Seated(users, tuple(seatings), changes)
+
+
+def there(account_id: str, users: Users, but: Container[str] = ()) -> Users:
+    """The users without the seats of subscriptions that have ended, ``but`` for those: there is nothing to sit on."""
+    held = {seat.subscription_id for user in users.values() for seat in user.seats}
+    if all(each in but for each in held):
+        return users
+    alive = {each.id for each in queries.alive_subscriptions(account_id)}
+    return {id_: user.on(lambda held: held in alive or held in but) for id_, user in users.items()}
 
 
 def one(account_id: str, subscription_id: str, moves: Moves, now: datetime, *, preview: bool = False) -> Seated:

@@ -107,6 +107,45 @@ def _small(value: Any) -> Any:
     return {field.name: _small(part) for field, part in filled if field.default is MISSING or part != field.default}
 
 
+class RowsAttribute(Attribute[tuple[T, ...]], Generic[T]):
+    """Small dataclasses that there are many of, as rows of their values without names: a third of the bytes.
+
+    The order of the fields is the order of the columns, so new fields come last. ``null`` stands for a default, and
+    what is default at the end of a row is left out. Money is ``"EUR 4000"``.
+    """
+
+    attr_type = "S"
+
+    def __init__(self, shape: type[T], **options: Any) -> None:
+        super().__init__(**options)
+        self._shape, self._columns = shape, fields(shape)  # type: ignore[arg-type]
+
+    def serialize(self, value: tuple[T, ...]) -> str:
+        """Write as JSON."""
+        return msgspec.json.encode([self._row(each) for each in value]).decode()
+
+    def deserialize(self, value: str) -> tuple[T, ...]:
+        """Read it back into the domain's types."""
+        named = [self._named(row) for row in msgspec.json.decode(value, type=list[list[Any]])]
+        return msgspec.convert(named, tuple[self._shape, ...])  # type: ignore[name-defined]
+
+    def _row(self, value: T) -> list[Any]:
+        cells = [getattr(value, column.name) for column in self._columns]
+        row = [None if cell == column.default else cell for cell, column in zip(cells, self._columns, strict=True)]
+        while row and row[-1] is None:
+            row.pop()
+        return [f"{cell.currency} {cell.amount}" if isinstance(cell, Money) else cell for cell in row]
+
+    def _named(self, row: list[Any]) -> dict[str, Any]:
+        columns = ((column, cell) for column, cell in zip(self._columns, row, strict=False) if cell is not None)
+        return {column.name: _money(cell) if column.type == "Money" else cell for column, cell in columns}
+
+
+def _money(cell: str) -> dict[str, Any]:
+    currency, amount = cell.split()
+    return {"amount": int(amount), "currency": currency}
+
+
 class DataAttribute(Attribute[T], Generic[T]):
     """Nested data of the domain (lines, items) as compact JSON."""
 

@@ -53,6 +53,7 @@ from shared.store.attributes import (
     InstantAttribute,
     MoneyAttribute,
     PeriodAttribute,
+    RowsAttribute,
     WordAttribute,
 )
 from shared.store.record import RECORD_OF, Record
@@ -206,7 +207,7 @@ class SubscriptionRecord(Record, discriminator="subscription"):
     anchor = DateAttribute()
     interval = WordAttribute(Interval)
     term = WordAttribute(Interval)
-    items: DataAttribute[tuple[SubscriptionItem, ...]] = DataAttribute(tuple[SubscriptionItem, ...])
+    items: RowsAttribute[SubscriptionItem] = RowsAttribute(SubscriptionItem)
     payments = NumberAttribute(null=True)
     customer = UnicodeAttribute(null=True)
     payment_method = UnicodeAttribute(null=True)

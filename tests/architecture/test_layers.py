@@ -16,7 +16,7 @@ DEPLOYED = sorted(path for folder in ("functions", "shared") for path in (ROOT /
 OURS = [*DEPLOYED, *sorted((ROOT / "infra").rglob("*.py"))]
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 350, 45
 LONGER = {
-    "shared/edge/answers.py": 680,  # all shapes of answers are looked up in one place
+    "shared/edge/answers.py": 700,  # all shapes of answers are looked up in one place
     "shared/store/records.py": 460,  # all kinds of records stand in one module: PynamoDB forgets the others
     "shared/store/queries.py": 400,  # all ways of reading the table stand in one place, by their numbers
 }

@@ -215,12 +215,12 @@ def contacts():
     world = ContactWorld(contacts=30)
     world.batch(marketing=named(12))
     assert world.edit("DELETE", "/contacts/c0001").status == 200
-    assert world.edit("POST", "/usage/maximum/request", {"maximum": 199}).status == 200
     seen = (("PUT", "/usage/maximum", {"maximum": 99}),
             ("POST", "/tier-reduction/preview", {"contacts": 20}),
             ("PUT", "/tier-reduction", {"contacts": 20}), ("DELETE", "/tier-reduction", None))  # fmt: skip
     for method, path, body in seen:
         assert world.call(method, f"/accounts/acme{path}", body).status == 200, path
+    assert world.edit("POST", "/usage/maximum/request", {"maximum": 199}).status == 200
     text = b"contact,marketing\nann,true\nbob,perhaps\nc0002,false\nc0003,delete"
     opened = world.edit("POST", "/contacts/imports", {"bytes": len(text)}).json
     world.cloud.files.put(opened["upload"], text)

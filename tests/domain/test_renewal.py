@@ -13,7 +13,7 @@ from shared.domain.checkout import LineItem
 from shared.domain.invoice import AttemptState, InvoiceStatus
 from shared.domain.money import Money
 from shared.domain.periods import Interval
-from shared.domain.subscription import Book, PendingInvoiceItem, Status
+from shared.domain.subscription import Book, PendingInvoiceItem, PendingRemoval, Status
 from tests.domain.examples import (
     CATALOG,
     SEAT,
@@ -291,3 +291,11 @@ def test_a_book_counts_versions_as_the_store_does():
     book = bought(LineItem(SEAT), on="2026-01-25")
     assert book.after(Changes(put=(book.subscription,))).subscription.version == 1
     assert book.after(Changes()) == book
+
+
+def test_r81_what_has_expired_leaves_nothing_waiting():
+    """A removal is refused for a term that does not come; whatever else left one, it is not kept for ever."""
+    book = bought(LineItem(SEAT, 3, payments=1), on="2026-01-25")
+    removal = PendingRemoval("acme", book.subscription.id, "sales", 1, day("2026-03-25"))
+    left = run(book._replace(removals=(removal,)), "2026-02-25").book
+    assert (left.subscription.status, left.pending, left.removals) == (Status.EXPIRED, (), ())

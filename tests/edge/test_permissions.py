@@ -9,7 +9,7 @@ from infra.local.invocations import Call
 from shared.edge import links
 from shared.edge.api import Api
 from shared.edge.links import Kind, Link
-from shared.edge.permissions import CONTACTS, EDIT, GIVE, MODIFY, PERMISSIONS, STAFF, UNSIGNED, VIEW
+from shared.edge.permissions import CONTACTS, EDIT, GIVE, MODIFY, PERMISSIONS, SEE, STAFF, UNSIGNED, VIEW
 from tests.world import SEAT, World
 
 CALLERS = {
@@ -23,12 +23,12 @@ CALLERS = {
 }
 MAY = {
     "nobody": set(),
-    "an editor of users": {EDIT, CONTACTS},
-    "a viewer": {VIEW},
-    "a buyer": {VIEW, MODIFY},
-    "a buyer who may view": {VIEW, MODIFY},
-    "a buyer who edits users": {VIEW, MODIFY, EDIT, GIVE},
-    "staff": {VIEW, MODIFY, EDIT, GIVE, CONTACTS, STAFF},
+    "an editor of users": {EDIT, CONTACTS, SEE},
+    "a viewer": {VIEW, SEE},
+    "a buyer": {VIEW, MODIFY, SEE},
+    "a buyer who may view": {VIEW, MODIFY, SEE},
+    "a buyer who edits users": {VIEW, MODIFY, EDIT, GIVE, SEE},
+    "staff": {VIEW, MODIFY, EDIT, GIVE, SEE, CONTACTS, STAFF},
 }
 ONE_SEAT = {"items": [{"price": "sales-seat"}]}
 BODIES = {

@@ -291,7 +291,7 @@ def test_r61_no_subscription_is_ever_made_at_stripe(renewing):
     renewing.on("2026-04-20")
     renewing.call("POST", "/accounts/acme/payment-method", {"payment_method": "pm_card_mastercard"})
     renewing.on("2026-06-01")
-    assert {sent.what for sent in renewing.line.everything} - RECONCILING == {
+    assert {sent.what for sent in renewing.line.everything if not _daily(sent)} == {
         "POST /v1/payment_intents",
         "POST /v1/payment_intents/{intent}/confirm",
         "GET /v1/payment_intents/{intent}",

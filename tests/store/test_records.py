@@ -253,6 +253,24 @@ def test_a_contact_is_small_enough_for_a_million_to_be_counted_with_15_000_read_
     assert size_of(long) <= 122
 
 
+def test_a_subscription_with_four_items_costs_one_write_unit():
+    """A seat is bought for 9 write units; the order of the columns is kept for ever."""
+    items = tuple(replace(SUBSCRIPTION.items[1], price=f"sales-seat-committed-{n}") for n in range(3))
+    assigned = (("core", 25), ("sales", 10), ("service", 10))
+    more = {"assigned": assigned, "invoiced_on": SUBSCRIPTION.anchor, "billed": 12, "seq": 12, "version": 99}
+    full = replace(SUBSCRIPTION, items=(SUBSCRIPTION.items[0], *items), **more)
+    stored = Record.of(full).serialize()
+    assert item_size(stored) <= 1024
+    assert stored["items"]["S"].startswith(
+        '[["sales-professional","sales","plan","Sales Hub Professional","USD 89000",1,"professional","sales",3,2000],'
+    )
+    assert (
+        Record.of(replace(SUBSCRIPTION, items=(replace(SUBSCRIPTION.items[0], edition=None, minimum=5),)))
+        .serialize()["items"]["S"]
+        .endswith('"USD 89000",1,null,"sales",3,2000,5]]')
+    )
+
+
 def test_the_largest_subscription_and_invoice_are_far_from_the_largest_item():
     item = replace(SUBSCRIPTION.items[0], name="x" * 200, price="p" * 64, product="p" * 64, edition="e" * 200)
     assert size_of(subscription(1, items=(item,) * 20)) < 40_000

@@ -1,0 +1,250 @@
+"""From free tools to a plan that is paid: whose seat goes where, however many they are, and what is refused."""
+
+import pytest
+
+from infra.local.faults import Crash
+from shared.domain.changes import Changes
+from shared.domain.user import HeldSeat, User
+from shared.store import queries, table
+from tests.edge.another_lambda import Meanwhile
+from tests.edge.test_seats import GIVE, HUB
+from tests.world import World
+
+FREE = {
+    "prices": HUB["prices"] | {
+        "hub-free": HUB["prices"]["hub-professional"] | {"edition": "free", "amount": "0.00", "included_seats": 2},
+        "hub-starter": HUB["prices"]["hub-professional"] | {
+            "edition": "starter", "amount": "20.00", "included_seats": 1,
+        },
+        "core-starter": HUB["prices"]["core-seat"] | {"edition": "starter", "amount": "20.00"},
+    },
+    "products": HUB["products"], "seat_types": HUB["seat_types"],
+}  # fmt: skip
+
+
+@pytest.fixture
+def free():
+    """Acme uses free tools: ann and bob sit on the two seats, and eve looks on."""
+    world = World()
+    world.staff("PUT", "/catalog", FREE)
+    world.sub = world.subscribed({"price": "hub-free"})
+    for name, kind in (("ann", "core"), ("bob", "core"), ("eve", "view-only")):
+        seat = {"seats": [{"subscription": world.sub, "seat_type": kind}]}
+        assert world.call("PUT", f"/accounts/acme/users/{name}", seat, permissions=GIVE).status == 200
+    return world
+
+
+def upgrade(world, *items, **more):
+    body = {"items": [{"price": "hub-starter"}, *items], **more}
+    shown = world.call("POST", "/accounts/acme/checkout/preview", body)
+    return shown.json, world.call("POST", "/accounts/acme/checkout", body)
+
+
+def seats_of(world):
+    users = world.call("GET", "/accounts/acme/users", permissions="billing.view").json["items"]
+    return {each["id"]: [(seat["seat_type"], seat["subscription"]) for seat in each["seats"]] for each in users}
+
+
+def test_r37_f3_free_seats_go_at_the_upgrade_and_the_preview_names_who_loses_access(free):
+    shown, bought = upgrade(free)
+    assert shown["loses_access"] == ["bob"]
+    assert (bought.status, bought.json["status"], bought.json["invoice"]["total"]["amount"]) == (
+        201,
+        "complete",
+        "20.00",
+    )
+    paid = bought.json["subscriptions"][0]["id"]
+    assert seats_of(free) == {"ann": [("core", paid)], "bob": [], "eve": [("view-only", paid)]}
+    listed = free.call("GET", "/accounts/acme/subscriptions").json["items"]
+    assert {each["id"]: each["status"] for each in listed} == {free.sub: "canceled", paid: "active"}
+    seats = free.call("GET", f"/accounts/acme/subscriptions/{paid}/seats").json["seats"]
+    assert [(each["seat_type"], each["assigned"]) for each in seats] == [("core", 1), ("view-only", 1)]
+    assert free.audit()[-5:] == [
+        "subscription.upgraded", "seats.unassigned", "seats.unassigned", "seats.assigned", "seats.assigned",
+    ]  # fmt: skip
+
+
+def test_r37_whom_the_checkout_covers_keeps_their_access(free):
+    shown, bought = upgrade(free, {"price": "core-starter"})
+    assert shown["loses_access"] == []
+    paid = bought.json["subscriptions"][0]["id"]
+    assert seats_of(free) == {"ann": [("core", paid)], "bob": [("core", paid)], "eve": [("view-only", paid)]}
+
+
+def test_r37_nothing_is_taken_before_the_upgrade_is_paid():
+    world = World(card="pm_card_chargeCustomerFail")
+    world.staff("PUT", "/catalog", FREE)
+    world.sub = world.subscribed({"price": "hub-free"})
+    seat = {"seats": [{"subscription": world.sub, "seat_type": "core"}]}
+    world.call("PUT", "/accounts/acme/users/ann", seat, permissions=GIVE)
+    _, declined = upgrade(world)
+    assert declined.json["status"] == "open"
+    assert seats_of(world) == {"ann": [("core", world.sub)]}
+    world.cloud.stripe.pay(declined.json["payment"]["client_secret"].partition("_secret_")[0], "pm_card_visa")
+    world.cloud.settle()
+    assert seats_of(world) == {"ann": [("core", declined.json["subscriptions"][0]["id"])]}
+
+
+def test_what_is_no_upgrade_from_free_tools_is_refused(free):
+    _, late = upgrade(free, {"price": "core-starter", "starts_on": "2026-03-01"})
+    assert (late.status, late.json["code"]) == (422, "invalid_start")
+    paid = upgrade(free)[1].json["subscriptions"][0]["id"]
+    for named in (paid, free.sub):  # what is paid, and what has ended
+        _, again = upgrade(free, replaces=named)
+        assert (again.status, again.json["code"]) == (409, "not_free")
+
+
+def buy(world, *prices, **more):
+    """The status of a checkout, and the code of a refusal."""
+    body = {"items": [{"price": price, **more} for price in prices]}
+    reply = world.call("POST", "/accounts/acme/checkout", body)
+    return reply.status, reply.json.get("code")
+
+
+def test_f6_free_tools_are_not_had_twice_nor_beside_a_plan(free):
+    assert buy(free, "hub-free") == (409, "already_subscribed")
+    assert buy(free, "hub-free", starts_on="2026-03-01") == (409, "already_subscribed")
+    upgrade(free)
+    assert buy(free, "hub-free") == (409, "already_subscribed")
+    other = World()
+    other.staff("PUT", "/catalog", FREE)
+    assert buy(other, "hub-free", "hub-starter") == (409, "already_subscribed")
+    assert other.call("GET", "/accounts/acme/subscriptions").json["items"] == []
+
+
+def test_f6_of_two_who_want_free_tools_at_once_one_has_them():
+    world = World()
+    world.staff("PUT", "/catalog", FREE)
+    Meanwhile(world).happens(lambda: buy(world, "hub-free"))
+    assert buy(world, "hub-free") == (409, "already_subscribed")
+    assert len(queries.alive_subscriptions("acme")) == 1
+
+
+def test_r37_f3_starter_is_not_had_beside_the_free_seats_though_nobody_names_them(free):
+    shown = free.call("POST", "/accounts/acme/checkout/preview", {"items": [{"price": "hub-starter"}]}).json
+    assert (shown["replaces"], shown["loses_access"]) == (free.sub, ["bob"])
+    assert buy(free, "hub-starter") == (201, None)
+    assert [each.items[0].price for each in queries.alive_subscriptions("acme")] == ["hub-starter"]
+    sales = free.call("POST", "/accounts/acme/checkout/preview", {"items": [{"price": "sales-seat"}]}).json
+    assert (sales["replaces"], sales["loses_access"]) == (None, [])
+
+
+def test_r37_whoever_is_active_is_served_first(free):
+    free.call("PUT", "/accounts/acme/users/ann", {"active": False}, permissions=GIVE)
+    free.on("2026-01-26T15:00:00Z")
+    shown, bought = upgrade(free)
+    assert shown["loses_access"] == ["ann"]
+    paid = bought.json["subscriptions"][0]["id"]
+    assert seats_of(free) == {"ann": [], "bob": [("core", paid)], "eve": [("view-only", paid)]}
+    events = free.call("GET", "/accounts/acme/events", permissions="billing.view").json["items"]
+    told = [(each["type"], each["seat_type"], each["users"]) for each in events[:4]]
+    assert told[::-1] == [
+        ("seats.unassigned", "core", ["bob", "ann"]),
+        ("seats.unassigned", "view-only", ["eve"]),
+        ("seats.assigned", "core", ["bob"]),
+        ("seats.assigned", "view-only", ["eve"]),
+    ]
+
+
+def crowd(world, viewers):
+    """So many more users who look on."""
+    names = [f"user-{n:03}" for n in range(viewers)]
+    book = queries.book("acme", world.sub).subscription
+    seat = (HeldSeat("view-only", world.sub),)
+    for start in range(0, viewers, 50):
+        some = names[start : start + 50]
+        grown = book.with_assigned("view-only", book.assigned_of("view-only") + len(some))
+        users = (User("acme", name, seats=seat) for name in some)
+        table.commit(Changes(put=(grown, *users)), world.cloud.now)
+        book = queries.book("acme", world.sub).subscription
+    return names
+
+
+def everybody_sits_where_the_counters_say(world, paid):
+    subscription = queries.book("acme", paid).subscription
+    sitting = [held.type for user in queries.seated_users("acme", paid) for held in user.seats]
+    assert dict(subscription.assigned) == {each: sitting.count(each) for each in set(sitting)}
+    old = queries.book("acme", world.sub).subscription
+    assert (old.assigned, queries.seated_users("acme", world.sub)) == ((), [])
+    return sorted(sitting)
+
+
+def test_r37_more_users_than_one_transaction_holds_move_in_the_same_request(free):
+    crowd(free, 120)
+    shown, bought = upgrade(free, {"price": "core-starter"})
+    assert (shown["loses_access"], bought.json["status"]) == ([], "complete")
+    paid = bought.json["subscriptions"][0]["id"]
+    assert everybody_sits_where_the_counters_say(free, paid) == ["core"] * 2 + ["view-only"] * 121
+    assert queries.checkout("acme", bought.json["id"]).due_at is None
+
+
+def test_r37_what_a_crash_has_left_behind_is_moved_by_the_sweep(free):
+    names = crowd(free, 60)
+
+    normally, commits = free.cloud.store.fault, []
+
+    def dies(where, call):
+        commits.append(where == "store.commit")
+        if sum(commits) == 3:  # it is opened, it is paid, and then
+            raise Crash(where)
+        return normally(where, call)
+
+    free.cloud.store.fault = dies
+    assert upgrade(free)[1].status == 500
+    free.cloud.store.fault = normally
+    [paid] = [each.id for each in queries.alive_subscriptions("acme")]
+    moved_before = [user.id for user in queries.seated_users("acme", paid)]
+    assert 0 < len(moved_before) < len(names)
+    free.on("2026-01-25T16:00:00Z")
+    assert everybody_sits_where_the_counters_say(free, paid) == ["core"] + ["view-only"] * 61
+
+
+@pytest.fixture
+def waiting():
+    """An upgrade whose card is declined: it waits for its payer."""
+    world = World(card="pm_card_chargeCustomerFail")
+    world.staff("PUT", "/catalog", FREE)
+    world.sub = world.subscribed({"price": "hub-free"})
+    for name in ("ann", "bob"):
+        seat = {"seats": [{"subscription": world.sub, "seat_type": "core"}]}
+        world.call("PUT", f"/accounts/acme/users/{name}", seat, permissions=GIVE)
+    world.call("POST", f"/accounts/acme/subscriptions/{world.sub}/seats/partner", {"quantity": 2})
+    _, declined = upgrade(world)
+    world.checkout = declined.json
+    return world
+
+
+def pay(world):
+    secret = world.checkout["payment"]["client_secret"]
+    world.cloud.stripe.pay(secret.partition("_secret_")[0], "pm_card_visa")
+    world.cloud.settle()
+    return world.checkout["subscriptions"][0]["id"]
+
+
+def test_r37_a_removal_that_waits_is_cancelled_before_an_upgrade(free):
+    partner = f"/accounts/acme/subscriptions/{free.sub}/seats/partner"
+    free.call("POST", partner, {"quantity": 2})
+    free.call("PUT", f"{partner}/removal", {"quantity": 1})
+    assert buy(free, "hub-starter") == (409, "removal_pending")
+
+
+def test_r37_what_came_to_wait_meanwhile_goes_with_the_free_seats(waiting):
+    partner = f"/accounts/acme/subscriptions/{waiting.sub}/seats/partner"
+    assert waiting.call("PUT", f"{partner}/removal", {"quantity": 1}).status == 200
+    before = queries.book("acme", waiting.sub)
+    assert (len(before.pending), len(before.removals)) == (1, 1)
+    paid = pay(waiting)
+    after = queries.book("acme", waiting.sub)
+    assert (after.subscription.status.value, after.pending, after.removals) == ("canceled", (), ())
+    assert seats_of(waiting) == {"ann": [("core", paid)], "bob": []}
+
+
+def test_r37_an_upgrade_of_what_has_ended_meanwhile_moves_nobody(waiting):
+    waiting.call("POST", f"/accounts/acme/subscriptions/{waiting.sub}/cancel", {"understood": True})
+    paid = pay(waiting)
+    assert queries.book("acme", paid).subscription.status.value == "active"
+    assert queries.book("acme", paid).subscription.assigned == ()
+    assert "subscription.upgraded" not in waiting.audit()
+    assert seats_of(waiting) == {"ann": [], "bob": []}, "their seats ended with the subscription"
+    given = waiting.call("PUT", f"/accounts/acme/subscriptions/{paid}/seats/core/users/bob", {}, permissions=GIVE)
+    assert given.json["joined"] == ["bob"]

@@ -1,0 +1,203 @@
+"""Removals and seats while somebody else writes, and on a subscription whose renewal is due."""
+
+import pytest
+
+from infra.local.invocations import sqs_event
+from infra.local.queues import Message
+from shared.domain.subscription import MOST_PENDING
+from shared.store import queries
+from tests.edge.another_lambda import Meanwhile
+from tests.edge.test_seats import GIVE, HUB, Office
+
+TERM_END = "2026-02-25T15:00:00Z"  # the sweep has not come by yet
+
+
+@pytest.fixture
+def office():
+    """Two sales seats, one of them taken."""
+    office = Office({"price": "sales-seat", "quantity": 2})
+    office.move(["ann"])
+    office.removal = f"{office.seats}/sales/removal"
+    office.on("2026-02-07T15:00:00Z")
+    return office
+
+
+def renew(office):
+    """The renewal by the worker, as another Lambda does it; what failed of it."""
+    body = f'{{"kind": "subscription", "account": "acme", "id": "{office.sub}"}}'
+    message = Message("1", body, office.cloud.now, office.cloud.now, receives=1)
+    return office.cloud.invoke("RolloverWorkFunction", sqs_event("RolloverQueue", [message]))["batchItemFailures"]
+
+
+def sitting(office):
+    """The seats and who sits there, by the counter and by the users."""
+    book = queries.book("acme", office.sub)
+    users = [user.id for user in queries.seated_users("acme", office.sub)]
+    assert book.subscription.assigned_of("sales") == len(users)
+    return sum(item.quantity for item in book.subscription.items), users, [each.quantity for each in book.removals]
+
+
+# -- two writers -------------------------------------------------------------------------------------------
+
+
+def test_the_last_seat_is_not_given_past_a_removal_that_is_scheduled_meanwhile(office):
+    Meanwhile(office).happens(lambda: office.ask("PUT", office.removal, {"quantity": 1}))
+    given = office.ask("PUT", f"{office.seats}/sales/users/bob", {})
+    assert given["removal_canceled"] == 1
+    assert sitting(office) == (2, ["ann", "bob"], [])
+
+
+def test_a_removal_is_not_scheduled_past_a_seat_that_is_given_meanwhile(office):
+    Meanwhile(office).happens(lambda: office.ask("PUT", f"{office.seats}/sales/users/bob", {}))
+    refused = office.call("PUT", office.removal, {"quantity": 1})
+    assert (refused.status, refused.json["code"]) == (409, "seats_assigned")
+    assert sitting(office) == (2, ["ann", "bob"], [])
+
+
+def test_a_cancel_tells_of_the_request_that_it_cancels(office):
+    office.ask("POST", f"{office.seats}/sales", {"quantity": 1})
+    office.ask("PUT", office.removal, {"quantity": 1})
+
+    def another():
+        office.ask("DELETE", office.removal)
+        office.ask("PUT", office.removal, {"quantity": 2})
+
+    Meanwhile(office).happens(another)
+    assert office.ask("DELETE", office.removal)["quantity"] == 2
+    assert sitting(office) == (3, ["ann"], [])
+
+
+def test_a_renewal_does_what_is_scheduled_while_it_runs_at_the_next_term(office):
+    office.suddenly(TERM_END)
+    Meanwhile(office).happens(lambda: office.ask("PUT", office.removal, {"quantity": 1}))
+    assert renew(office) in ([], [{"itemIdentifier": "1"}])
+    assert sitting(office) == (2, ["ann"], [1])
+    [removal] = queries.book("acme", office.sub).removals
+    assert str(removal.effective_on) == "2026-03-25"
+    office.on("2026-03-26")
+    assert (sitting(office), [bill["total"] for bill in office.invoices()]) == (
+        (1, ["ann"], []), ["200.00", "200.00", "100.00"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["schedule", "cancel"])
+def test_a_removal_that_is_scheduled_or_cancelled_just_before_midnight_is_seen_by_the_renewal(office, command):
+    """The request has the time of its arrival; it commits while the renewal of the next day is at work."""
+    if command == "cancel":
+        office.ask("PUT", office.removal, {"quantity": 1})
+    method, body = {"schedule": ("PUT", {"quantity": 1}), "cancel": ("DELETE", None)}[command]
+
+    def earlier():
+        office.suddenly("2026-02-25T04:59:00Z")
+        office.ask(method, office.removal, body)
+        office.suddenly(TERM_END)
+
+    office.suddenly(TERM_END)
+    Meanwhile(office).happens(earlier)
+    renew(office)
+    office.on("2026-02-26")
+    assert sitting(office) == ((1, ["ann"], []) if command == "schedule" else (2, ["ann"], []))
+    assert office.invoices()[-1]["total"] == ("100.00" if command == "schedule" else "200.00")
+
+
+@pytest.mark.parametrize("command", ["schedule", "cancel"])
+def test_what_is_decided_before_a_renewal_that_commits_first_is_decided_again(office, command):
+    if command == "cancel":
+        office.ask("PUT", office.removal, {"quantity": 1})
+    method, body = {"schedule": ("PUT", {"quantity": 1}), "cancel": ("DELETE", None)}[command]
+
+    def later():
+        office.suddenly(TERM_END)
+        assert renew(office) == []
+        office.suddenly("2026-02-25T04:59:00Z")
+
+    office.suddenly("2026-02-25T04:59:00Z")
+    Meanwhile(office).happens(later)
+    reply = office.call(method, office.removal, body)
+    if command == "schedule":
+        assert (reply.status, reply.json["effective_on"]) == (200, "2026-03-25")
+        assert sitting(office) == (2, ["ann"], [1])
+    else:
+        assert (reply.status, reply.json["code"]) == (404, "no_removal_pending")
+        assert sitting(office) == (1, ["ann"], [])
+
+
+# -- a renewal that is due ---------------------------------------------------------------------------------
+
+
+def test_on_a_subscription_that_is_due_a_removal_is_for_the_term_after(office):
+    office.suddenly(TERM_END)
+    shown = office.ask("POST", f"{office.removal}/preview", {"quantity": 1})
+    assert (shown["effective_on"], len(office.invoices())) == ("2026-03-25", 1)
+    assert office.ask("PUT", office.removal, {"quantity": 1}) == shown | {"scheduled": True}
+    assert len(office.invoices()) == 2, "the renewal first"
+
+
+def test_on_a_subscription_that_is_due_what_waited_is_done_and_cannot_be_cancelled(office):
+    office.ask("PUT", office.removal, {"quantity": 1})
+    office.suddenly(TERM_END)
+    before = office.contents()
+    seats = office.of()
+    assert (seats["total"], seats["pending_removal"]) == (1, None), "as it will be told of by whoever decides on it"
+    assert office.contents() == before, "whoever looks changes nothing"
+    refused = office.call("DELETE", office.removal)
+    assert (refused.status, refused.json["code"]) == (404, "no_removal_pending")
+    assert sitting(office) == (1, ["ann"], [])
+
+
+def test_on_a_subscription_that_is_due_a_seat_is_given_of_those_that_are_left(office):
+    office.ask("PUT", office.removal, {"quantity": 1})
+    office.suddenly(TERM_END)
+    path = f"{office.seats}/sales/assignments"
+    shown = office.ask("POST", f"{path}/preview", {"assign": ["bob"]})
+    charge = shown["purchase"]["charge"]
+    assert (shown["removal_canceled"], charge["amount"], charge["invoice_on"]) == (None, "100.00", "2026-03-25")
+    assert office.move(["bob"], buy=1) == shown
+    assert sitting(office) == (2, ["ann", "bob"], [])
+
+
+def test_on_a_subscription_that_is_due_a_purchase_is_for_the_new_period(office):
+    office.suddenly(TERM_END)
+    shown = office.ask("POST", f"{office.seats}/sales/preview", {"quantity": 1})
+    period = {"start": "2026-02-25", "end": "2026-03-25"}
+    assert (shown["charge"]["period"], shown["charge"]["amount"]) == (period, "100.00")
+    assert office.ask("POST", f"{office.seats}/sales", {"quantity": 1}) == shown
+
+
+# -- the 51st item -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def crowded():
+    """Seats paid for the year, one more bought on each of 50 days; 12 of the 51 are to go, 39 users sit."""
+    yearly = HUB["prices"]["sales-seat"] | {"interval": "year", "amount": "365.00"}
+    office = Office()
+    office.staff("PUT", "/catalog", HUB | {"prices": HUB["prices"] | {"yearly": yearly}})
+    office.sub = office.subscribed({"price": "yearly", "quantity": 1})
+    office.seats = f"/accounts/acme/subscriptions/{office.sub}/seats"
+    for day in range(MOST_PENDING):
+        office.suddenly(f"2026-{2 + day // 28:02}-{1 + day % 28:02}T15:00:00Z")
+        office.ask("POST", f"{office.seats}/sales", {"quantity": 1}, GIVE)
+    office.ask("PUT", f"{office.seats}/sales/removal", {"quantity": 12})
+    office.suddenly("2026-05-01T15:00:00Z")
+    users = [f"user-{n:02}" for n in range(47)]
+    for name in users:
+        office.ask("PUT", f"/accounts/acme/users/{name}", {})
+    office.move(users[:39])
+    office.others = users[39:]
+    return office
+
+
+def test_the_51st_item_comes_with_users_whose_seats_were_to_go(crowded):
+    """What waits is invoiced, the removal is cancelled, the users sit: all in one transaction."""
+    names = ["ann", "bob", "cid", "dan", "eve"]
+    assert len(queries.book("acme", crowded.sub).pending) == 50
+    bills = len(crowded.invoices())
+    moved = crowded.move([*crowded.others, *names], buy=1)
+    assert (moved["removal_canceled"], moved["purchase"]["quantity"]) == (12, 1)
+    assert moved["purchase"]["charge"]["invoice_on"] == "2026-05-01"
+    book = queries.book("acme", crowded.sub)
+    assert (book.pending, book.removals, book.subscription.assigned_of("sales")) == ((), (), 52)
+    assert len(crowded.invoices()) == bills + 1
+    crowded.on("2027-01-26")
+    assert crowded.numbers() == (52, 52, 0), "and it does not come back"
