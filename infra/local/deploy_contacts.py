@@ -35,6 +35,7 @@ class ContactCallers(Callers):
         same((left["marketing"], left["until_next_update"]), (True, made["next_update_on"]))
         same(self.editor("DELETE", "contacts/cyd")["marketing"], 2)
         same(self.customer("hooli", "PUT", "usage/maximum", {"maximum": 100})["maximum"], 100)
+        same(self.editor("POST", "usage/maximum/request", {"maximum": 200})["requested"], 200)
         shown = self.customer("hooli", "POST", "tier-reduction/preview", {"contacts": 900})
         same(self.customer("hooli", "PUT", "tier-reduction", {"contacts": 900}), shown)
         same(self.customer("hooli", "GET", "usage")["reduction"], shown)

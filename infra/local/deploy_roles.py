@@ -32,6 +32,7 @@ _ASK: dict[str, Callable[[Any, str], Any]] = {
     ),
     "s3:GetObject": lambda aws, id_: aws.get_object(**_file(id_)),
     "s3:PutObject": lambda aws, id_: aws.put_object(**_file(id_), Body=b"", ContentMD5=_NO_DIGEST),
+    "s3:DeleteObject": lambda aws, id_: aws.delete_object(**_file(id_)),
     "sqs:SendMessage": lambda aws, id_: aws.send_message(QueueUrl=id_, MessageBody="?", DelaySeconds=86_400),
     "sqs:ReceiveMessage": lambda aws, id_: aws.receive_message(QueueUrl=id_, **_ALL),
     "sqs:DeleteMessage": lambda aws, id_: aws.delete_message(QueueUrl=id_, ReceiptHandle="nowhere"),

@@ -80,6 +80,7 @@ def _for_this_machine(document: Document) -> Document:
             schedule["ScheduleExpression"] = "rate(1 minute)"
     document["Resources"]["RolloverQueue"]["Properties"]["VisibilityTimeout"] = 6
     del document["Parameters"]["JwtIssuer"]["AllowedPattern"]
+    del document["Resources"]["FilesOverTls"]  # ministack speaks plain HTTP
     for mapping in of_type(document, "AWS::Lambda::EventSourceMapping").values():
         match mapping["ScalingConfig"]["MaximumConcurrency"]:
             case {"Ref": name}:  # ministack would hand it on as text

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import partial
 from threading import Barrier
@@ -14,6 +15,7 @@ import pytest
 
 from infra.local import template
 from shared.domain import renewal, seats
+from shared.domain.subscription import SubscriptionItem
 from shared.edge import upkeep
 from shared.store import queries, table
 from shared.store.record import Record
@@ -22,6 +24,7 @@ from tests.edge.another_lambda import Meanwhile
 from tests.world import SEAT, World
 
 THREADS = 8
+QUANTITY = [field.name for field in fields(SubscriptionItem)].index("quantity")  # where it stands in a stored row
 MIDNIGHT = datetime(2026, 2, 25, 5, tzinfo=UTC)  # of New York, on which the second period begins
 
 
@@ -237,6 +240,7 @@ def test_lambdas_of_their_own_bill_everything_once_over_http(world, over_http):
     key = f"SUB#{world.subscription}#"
     assert [item["quantity"]["N"] for item in items if item["SK"]["S"].startswith(f"{key}ITEM#")] == ["20"]
     [subscription] = [item for item in items if item["SK"]["S"] == key]
-    assert [item["quantity"] for item in json.loads(subscription["items"]["S"])] == [25]
+    [item] = json.loads(subscription["items"]["S"])
+    assert item[QUANTITY] == 25
     invoices = [item["SK"]["S"] for item in items if item["SK"]["S"].startswith("INVOICE#sub_")]
     assert invoices == [f"INVOICE#{world.subscription}-00001#"]
