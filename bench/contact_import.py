@@ -42,7 +42,7 @@ def run(cloud: Cloud, path: str, *, dry_run: bool) -> tuple[float, Counter[str],
     call(cloud, "POST", f"{path}/start", {"dry_run": dry_run})
     cloud.store.units.clear()
     start = time.perf_counter()
-    cloud._drain()  # noqa: SLF001 - the worker, and nothing else
+    cloud.drain()  # the worker, and nothing else
     return time.perf_counter() - start, Counter(cloud.store.units), call(cloud, "GET", path)
 
 

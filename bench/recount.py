@@ -63,7 +63,7 @@ def main() -> None:
     cloud.store.units.clear()
     cloud.store.calls.clear()
     start = time.perf_counter()
-    cloud._drain()  # noqa: SLF001 - the worker, and nothing else
+    cloud.drain()  # the worker, and nothing else
     seconds = time.perf_counter() - start
     units, pages = cloud.store.units["store.query"], cloud.store.calls["Query"]
     found = contacts.live(ACCOUNT)

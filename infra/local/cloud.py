@@ -164,8 +164,8 @@ class Cloud:
         for schedule in firing:
             if not self._finds_nothing(schedule):
                 self._fire(schedule)
-            self._drain()
-        self._drain()
+            self.drain()
+        self.drain()
 
     def _fire(self, schedule: template.Schedule) -> None:
         text = schedule.input.replace("<aws.scheduler.scheduled-time>", self.now.strftime("%Y-%m-%dT%H:%M:%SZ"))
@@ -178,7 +178,7 @@ class Cloud:
                 self.queues.redrive("ReconcileQueue")  # as operators do
             self._reconciled[schedule.name] = self.stripe.movements
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
         """Work off the queues, one worker each, and deliver Stripe's messages."""
         self.deliveries.send(self.now)
         busy = True

@@ -249,7 +249,7 @@ def stopped(world, queue, function):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Context, "get_remaining_time_in_millis", lambda _: 0)
         world.cloud.invoke(function, sqs_event(queue, [message]))
-    world.cloud._drain()
+    world.cloud.drain()
 
 
 def mishaps():
@@ -276,7 +276,7 @@ def reconciliations():
         with pytest.MonkeyPatch.context() as patch:
             left = partial(next, iter([ENOUGH_MILLISECONDS] * 3), ENOUGH_MILLISECONDS + 1)
             patch.setattr(Context, "get_remaining_time_in_millis", staticmethod(left))
-            world.cloud._drain()
+            world.cloud.drain()
     assert [bill["status"] for bill in world.invoices()] == ["paid", "paid"]
 
 

@@ -1,4 +1,4 @@
-"""A table over HTTP, for tests in which several work on it at once."""
+"""For tests in which several work on a table at once: one over HTTP, and threads that switch often."""
 
 import os
 import socket
@@ -14,6 +14,15 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local import aws
+
+
+@pytest.fixture
+def switching():
+    """Threads take turns as often as they can."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(usual)
 
 
 @pytest.fixture

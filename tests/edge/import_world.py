@@ -31,7 +31,7 @@ class ImportWorld(ContactWorld):
         import_id = self.opened(*lines, text=text)
         reply = self.started(import_id, dry_run=dry_run)
         assert reply.status == 200, reply.body
-        self.cloud._drain()
+        self.cloud.drain()
         return self.shown(import_id)
 
     def shown(self, import_id):
@@ -121,7 +121,7 @@ def outcome(world, import_id):
 def killed_at(world, nth, how):
     """Work dies at its n-th write from now, and is taken up again."""
     world.cloud.faults.arm("store.commit", how, after=nth)
-    world.cloud._drain()
+    world.cloud.drain()
     run_again(world)
 
 

@@ -101,7 +101,7 @@ class Histories(RuleBasedStateMachine):
             if twice and moment:
                 for _ in range(2):
                     self.world.cloud.invoke("RecountSweepFunction", {})
-                self.world.cloud._drain()
+                self.world.cloud.drain()
         self.until(moment)
 
     @rule(days=st.integers(1, 12), moment=MOMENTS)

@@ -95,7 +95,7 @@ def test_what_was_counted_for_another_day_is_not_used(world, monkeypatch):
     work(world)
     monkeypatch.undo()
     assert contacts.summary("acme").progress.day.isoformat() == "2026-05-14"
-    world.suddenly("2026-05-15T04:15:00Z").cloud._drain()
+    world.suddenly("2026-05-15T04:15:00Z").cloud.drain()
     assert days(world)[-1] == ("2026-05-15", 0, 40, 40)
 
 
@@ -254,7 +254,7 @@ def test_messages_that_come_twice_count_once(world):
     world.suddenly(NIGHT)
     for _ in range(2):
         assert world.cloud.invoke("RecountSweepFunction", {}) == 1
-    world.cloud._drain()
+    world.cloud.drain()
     assert [event["type"] for event in world.told(COUNT, *TOLD)] == [COUNT, *TOLD[1:]]
 
 

@@ -30,7 +30,7 @@ def checked(world, lines):
     import_id = world.opened(*lines)
     assert world.started(import_id, dry_run=True).status == 200
     before = world.entities(), world.usage()["live"]
-    world.cloud._drain()
+    world.cloud.drain()
     assert (world.entities(), world.usage()["live"]) == before, "nothing is written"
     shown = world.shown(import_id)
     assert shown["status"] == "checked", shown
@@ -41,7 +41,7 @@ def really(world, import_id):
     """The same file imported, and what the next count makes of it: the tally, the count, the tier and the charge."""
     day = world.today
     world.started(import_id)
-    world.cloud._drain()
+    world.cloud.drain()
     shown = world.shown(import_id)
     assert shown["status"] == "done"
     world.on(f"{day + DAY}T23:00:00Z")
@@ -98,7 +98,7 @@ def test_a_dry_run_that_takes_longer_than_a_function_may_run_is_handed_over():
     with pytest.MonkeyPatch.context() as patch:
         steps = iter([900_000, 0] * 40)
         patch.setattr(Context, "get_remaining_time_in_millis", lambda _: next(steps))
-        world.cloud._drain()
+        world.cloud.drain()
     shown = world.shown(import_id)
     assert (shown["status"], tally(shown)) == ("checked", {**TALLY, "rows": 120, "rejected": 4})
     assert shown["outcome"]["marketing"] == 39

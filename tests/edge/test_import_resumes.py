@@ -37,7 +37,7 @@ def small_pages(monkeypatch):
 def test_page_by_page_an_import_comes_to_the_same(world):
     import_id = world.opened(*LINES)
     world.started(import_id)
-    world.cloud._drain()
+    world.cloud.drain()
     assert outcome(world, import_id) == EXPECTED
 
 
@@ -87,7 +87,7 @@ def test_messages_that_come_twice_import_once(world):
     world.started(import_id)
     [message] = world.cloud.queues.messages("ImportQueue")
     world.cloud.queues.double("ImportQueue", message)
-    world.cloud._drain()
+    world.cloud.drain()
     assert outcome(world, import_id) == EXPECTED
 
 
@@ -161,7 +161,7 @@ def test_a_replay_of_start_queues_no_second_worker_while_one_is_alive(world):
     world.cloud.now += LEASE
     world.edit("POST", start, {}, key="k")
     assert len(world.cloud.queues.messages("ImportQueue")) == 1
-    world.cloud._drain()
+    world.cloud.drain()
     assert outcome(world, import_id) == EXPECTED
 
 
@@ -187,7 +187,7 @@ def test_killed_at_each_receive_it_goes_on_with_the_next(world, kills):
         world.cloud.queues.delete("ImportQueue", message)
         world.cloud.now += LEASE
         assert world.cloud.invoke("ImportsSweepFunction", {}) == 1
-    world.cloud._drain()
+    world.cloud.drain()
     if kills < 5:
         assert outcome(world, import_id) == EXPECTED
     else:
@@ -203,7 +203,7 @@ def test_an_import_that_nobody_goes_on_with_can_be_started_anew(world):
     assert world.started(import_id).json["code"] == "import_under_way"
     world.cloud.now += timedelta(hours=1)
     assert world.started(import_id).status == 200
-    world.cloud._drain()
+    world.cloud.drain()
     shown = world.shown(import_id)
     assert (shown["status"], shown["rows"]) == ("done", 60)
     assert (world.contacts(), world.usage()["live"]) == (AFTER, {"marketing": 39, "total": 45})
@@ -213,7 +213,7 @@ def test_an_error_stops_an_import_until_the_next_sweep_only(world):
     import_id = world.opened(*LINES)
     world.started(import_id)
     with broken_summary(world):
-        world.cloud._drain()
+        world.cloud.drain()
     world.cloud.advance(world.cloud.now + timedelta(minutes=15))
     assert outcome(world, import_id) == EXPECTED
 
@@ -224,7 +224,7 @@ def test_an_error_stops_an_import_until_the_next_sweep_only(world):
 def killed_in_the_middle_of_a_page(world, nth=20):
     """The function dies when a page is decided and written in part."""
     world.cloud.faults.arm("store.commit", "crash_before", after=nth)
-    world.cloud._drain()
+    world.cloud.drain()
     assert len(world.contacts()) not in (0, 45)
 
 
@@ -273,7 +273,7 @@ def test_others_set_the_same_contacts_and_days_pass_while_it_lies_there(world, a
     world.batch(delete=[*named(3), "c0015"])
     world.suddenly(at)
     world.cloud.invoke("RecountSweepFunction", {})
-    world.cloud._drain()
+    world.cloud.drain()
     run_again(world)
     assert world.shown(import_id)["status"] == "done"
     assert live_is_right(world)
@@ -292,7 +292,7 @@ def test_others_set_the_same_contacts_between_the_decision_and_the_writing(world
         return write(change)
 
     monkeypatch.setattr(contacts, "write", after_others)
-    world.cloud._drain()
+    world.cloud.drain()
     assert world.shown(import_id)["status"] == "done"
     assert world.contacts() == dict.fromkeys(named(8), "-")
     assert live_is_right(world)

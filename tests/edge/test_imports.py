@@ -56,7 +56,7 @@ def test_a_dry_run_writes_nothing_and_says_what_the_import_would_cost(world):
     import_id = world.opened(*lines, "bad row")
     world.started(import_id, dry_run=True)
     before = world.contacts()
-    world.cloud._drain()
+    world.cloud.drain()
     shown = world.shown(import_id)
     assert (shown["status"], tally(shown)["marketing"], shown["rejected"]) == ("checked", 13, 1)
     assert shown["outcome"] == {
@@ -65,7 +65,7 @@ def test_a_dry_run_writes_nothing_and_says_what_the_import_would_cost(world):
     }  # fmt: skip
     assert (world.contacts(), world.usage()["live"]["marketing"]) == (before, 8)
     assert world.started(import_id).status == 200
-    world.cloud._drain()
+    world.cloud.drain()
     assert world.shown(import_id)["outcome"] is None
     world.on("2026-04-17T12:00:00Z")
     assert world.usage()["tier"] == 30
@@ -109,7 +109,7 @@ def test_an_import_is_started_once_and_not_before_its_file_is_there(world):
     world.cloud.files.put(made["upload"], text)
     assert world.started(made["id"]).json["status"] == "running"
     assert world.started(made["id"]).json["code"] == "import_under_way"
-    world.cloud._drain()
+    world.cloud.drain()
     assert world.started(made["id"]).json["code"] == "import_done"
 
 

@@ -36,15 +36,6 @@ def world():
     return world
 
 
-@pytest.fixture
-def switching():
-    """Threads take turns as often as they can."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(usual)
-
-
 def buy_one(subscription, now, key):
     """What the function does, without Powertools, which serves one request at a time."""
     once = table.Once("acme", key, "digest", {})

@@ -77,7 +77,7 @@ def test_r54_on_the_renewal_day_the_period_that_begins_is_billed_before_the_tier
     table.commit(Changes(put=(due,)), world.cloud.now)
     world.suddenly("2026-05-15T04:00:00Z")
     assert world.cloud.invoke("RecountSweepFunction", {}) == 1
-    world.cloud._drain()
+    world.cloud.drain()
     assert [event["period"] for event in world.told("tier.upgraded")] == ["2026-05-16/2026-06-15"]
     assert world.told("alarm.raised") == []
     world.on("2026-05-17T12:00:00Z")

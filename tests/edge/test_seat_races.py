@@ -1,7 +1,6 @@
 """Many who want the last seats at once: no seat is given twice, nobody sits on one who is gone."""
 
 import json
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http.client import HTTPConnection
@@ -24,15 +23,6 @@ NOW = datetime(2026, 2, 7, 15, tzinfo=UTC)
 THREADS = {"ours": 32, "ministack": 5}  # that one serves one request after another
 UNSIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=x/20260207/eu-central-1/dynamodb/aws4_request"}
 GIVE = "users.edit billing.modify"
-
-
-@pytest.fixture
-def switching():
-    """Threads take turns as often as they can."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(usual)
 
 
 def office(seats, names):

@@ -158,7 +158,7 @@ def test_c8_what_still_differs_after_thirty_days_is_told_again(world):
     for instant in (DAY_1, "2026-02-02T00:00:00Z", "2026-02-20T00:00:00Z", "2026-02-25T00:00:01Z"):
         world.suddenly(instant)
         world.cloud.invoke("ReconcileBeginFunction", {"task": "accounts"})
-        world.cloud._drain()
+        world.cloud.drain()
         told.append(len(alarms()))
     assert told == [1, 1, 1, 2]
 

@@ -49,7 +49,7 @@ def renewed(world):
 
 def adopt(world, since=BEFORE):
     assert world.cloud.invoke("ReconcileBeginFunction", {"task": "adopt", "since": since}) == 1
-    world.cloud._drain()
+    world.cloud.drain()
     for queue in ("ReconcileQueue", "ReconcileDeadLetters"):
         assert world.cloud.queues.messages(queue) == []
 
@@ -100,7 +100,7 @@ def test_c8_taking_over_twice_changes_nothing(world):
 def test_c8_an_invoice_that_is_there_learns_of_the_payment_that_came_after(world):
     world.cloud.invoke("RolloverSweepFunction", {})
     world.cloud.stripe.fail_next("stripe.create", "throttled")
-    world.cloud._drain()
+    world.cloud.drain()
     restored(world, lambda: world.on("2026-02-25T05:45:00Z"))
     assert statuses(world)[1:] == [("00001", "open")]
     adopt(world)

@@ -44,7 +44,7 @@ def differences(cloud):
     """What a look through the table and at Stripe's ledger finds at the end."""
     for task in ("ledger", "accounts"):
         cloud.invoke("ReconcileBeginFunction", {"task": task})
-        cloud._drain()
+        cloud.drain()
         assert cloud.queues.messages("ReconcileQueue") == []
     return [item for item in cloud.store.items("prorata") if item["kind"]["S"] == "difference"]
 
