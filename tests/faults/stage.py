@@ -266,9 +266,10 @@ class Stage(Cloud):
             if messages := self.queues.receive(mapping.queue, mapping.batch_size):
                 self._work(mapping, messages)
                 return True
-        if self.firing:
-            self._fire(self.firing.pop(0))
-            return True
+        while self.firing:
+            if not self._finds_nothing(schedule := self.firing.pop(0)):
+                self._fire(schedule)
+                return True
         return False
 
     def state(self):
