@@ -51,7 +51,7 @@ def open_checkout(account: str, body: BuyItems) -> answers.Checkout:
             sentence = "Nothing is due now, so a way to pay must be saved first: POST …/payment-method."
             raise Conflict(sentence, code="payment_method_required")
         buyer = _known_to_stripe(buyer)
-        changes = checkouts.begin(buyer, made, api.now) + upgrade.alone(buyer, made)
+        changes = checkouts.begin(buyer, made, api.now)
         return Decision(changes, {"checkout": checkout_id})
 
     # The stored answer is the id: a replay shows the checkout as it stands then (DESIGN 6).

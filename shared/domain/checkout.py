@@ -190,6 +190,8 @@ def complete(checkout: Checkout, account: Account, method: PaymentMethod | None)
 
     ``method`` is the one that paid, where it is not the one the account had
     saved. One that was not saved with the account's customer paid this once.
+    The account is written in any case: what two checkouts of it start at one
+    time, each would decide without the other.
     """
     if checkout.status is not CheckoutStatus.OPEN:
         return Changes()
@@ -208,7 +210,7 @@ def complete(checkout: Checkout, account: Account, method: PaymentMethod | None)
                 "term": str(subscription.current_term),
             }
             events.append(Event(account.id, "subscription.started", facts))
-    saved = (method, account) if method else ()
+    saved = (method, account) if method else (account,)
     done = replace(checkout, status=CheckoutStatus.COMPLETE, retry_at=None)
     return Changes(put=(done, *started, *saved), events=tuple(events))
 

@@ -8,7 +8,6 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from shared.domain import cancellation, seats
-from shared.domain.account import Account
 from shared.domain.catalog import Catalog, Kind
 from shared.domain.changes import Changes, Event
 from shared.domain.checkout import Checkout, Offer
@@ -63,21 +62,30 @@ def replaced(made: Offer, alive: Iterable[Subscription], wanted: str | None) -> 
     Free tools stand alone in their product (F3, F6): they are neither bought
     twice nor beside another plan of it.
     """
+    alive = list(alive)
     new, there = _plans(made.checkout.subscriptions), _plans(alive)
     for plan in new:
         if plan.free and any(other.product == plan.product for other in (*there, *new) if other is not plan):
             sentence = f"There is a plan of {plan.product} already: its free tools are not had beside it."
             raise Conflict(sentence, code="already_subscribed")
-    paid = {plan.product for plan in new if not plan.free}
-    found = {plan.subscription_id for plan in there if plan.free and plan.product in paid} | {wanted} - {None}
+    found = {*_beside(made.checkout, alive), wanted} - {None}
     if len(found) > 1:
         raise Conflict("Please upgrade one free subscription after another.", code="too_much_at_once")
     return next(iter(found), None)
 
 
-def alone(buyer: Account, made: Offer) -> Changes:
-    """What keeps two checkouts of free tools at one time apart: both would write the account that they have read."""
-    return Changes(put=(buyer,)) if any(plan.free for plan in _plans(made.checkout.subscriptions)) else Changes()
+def caught_up(opened: Checkout, alive: Iterable[Subscription]) -> Checkout:
+    """A checkout that is being paid, which takes the place of free tools that were bought while it was open too."""
+    later = any(each.status is Status.SCHEDULED for each in opened.subscriptions)
+    if opened.replaces or later:
+        return opened
+    return replace(opened, replaces=next(iter(_beside(opened, alive)), None))
+
+
+def _beside(checkout: Checkout, alive: Iterable[Subscription]) -> list[str]:
+    """The free subscriptions of the products that a checkout buys a paid plan of."""
+    paid = {plan.product for plan in _plans(checkout.subscriptions) if not plan.free}
+    return [plan.subscription_id for plan in _plans(alive) if plan.free and plan.product in paid]
 
 
 def check(free: Book, made: Offer) -> None:

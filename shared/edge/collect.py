@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared import payments
-from shared.domain import cancellation, checkout, collection, outcome, setback
+from shared.domain import cancellation, checkout, collection, outcome, setback, upgrade
 from shared.domain.account import Account, Dunning
 from shared.domain.changes import Changes
 from shared.domain.checkout import CheckoutStatus
@@ -271,6 +271,7 @@ def _completed(invoice: Invoice, payment: Payment | None) -> Changes:
     paid_with = payment.payment_method if payment else None
     if paid_with and paid_with != account.payment_method:
         method = payments.method(account.id, paid_with, clock.now())
+    opened = upgrade.caught_up(opened, queries.alive_subscriptions(account.id))
     done = checkout.complete(opened, account, method)
     return upgrades.begun(opened, done) if opened.replaces else done
 

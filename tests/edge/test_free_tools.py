@@ -85,6 +85,22 @@ def test_r37_nothing_is_taken_before_the_upgrade_is_paid():
     assert seats_of(world) == {"ann": [("core", declined.json["subscriptions"][0]["id"])]}
 
 
+def test_r37_free_tools_that_are_bought_while_a_checkout_is_open_go_once_that_is_paid():
+    world = World(card="pm_card_chargeCustomerFail")
+    world.staff("PUT", "/catalog", FREE)
+    _, declined = upgrade(world)
+    assert declined.json["status"] == "open"
+    free = world.subscribed({"price": "hub-free"})
+    seat = {"seats": [{"subscription": free, "seat_type": "core"}]}
+    world.call("PUT", "/accounts/acme/users/ann", seat, permissions=GIVE)
+    world.cloud.stripe.pay(declined.json["payment"]["client_secret"].partition("_secret_")[0], "pm_card_visa")
+    world.cloud.settle()
+    paid = declined.json["subscriptions"][0]["id"]
+    listed = world.call("GET", "/accounts/acme/subscriptions").json["items"]
+    assert {each["id"]: each["status"] for each in listed} == {free: "canceled", paid: "active"}
+    assert seats_of(world) == {"ann": [("core", paid)]}
+
+
 def test_what_is_no_upgrade_from_free_tools_is_refused(free):
     _, late = upgrade(free, {"price": "core-starter", "starts_on": "2026-03-01"})
     assert (late.status, late.json["code"]) == (422, "invalid_start")
