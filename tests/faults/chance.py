@@ -14,7 +14,7 @@ from tests.faults.scripts import Script
 from tests.faults.ways import kinds_at
 
 RARE = {"outage": 0.02, "stripe_down": 0.02, "held_for_days": 0.1, "redriven": 0.1}
-"""How often a fault that costs days is taken when it is drawn."""
+"""How often a fault that costs days is taken when it is drawn; else another is drawn in its place."""
 DEEPEST = 2
 """A rival's rival has no rival."""
 MOODS = {"declines": 0.02, "saves": 0.01, "buys_seat": 0.02, "pays_by_hand": 0.01}
@@ -80,9 +80,10 @@ class Dice:
         """How a call to a place fails, mostly not at all."""
         if self._dice.random() >= self._rate:
             return None
-        kind = self._dice.choice(kinds_at(where))
-        if self._dice.random() >= RARE.get(kind, 1) or (kind == "rival" and self._stage.depth >= DEEPEST):
-            return None
+        kinds = [kind for kind in kinds_at(where) if kind != "rival" or self._stage.depth < DEEPEST]
+        kind = self._dice.choice(kinds)
+        if self._dice.random() >= RARE.get(kind, 1):
+            kind = self._dice.choice([each for each in kinds if each not in RARE])
         self.struck += 1
         return kind
 

@@ -4,18 +4,23 @@ import re
 import shlex
 import subprocess
 import sys
+from collections import Counter
+from datetime import timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from tests.faults import runs
 from tests.faults.chance import Chance, play
 from tests.faults.explore import Theatre, words
 from tests.faults.invariants import Violation
 from tests.faults.mutants import MUTANTS, catches
-from tests.faults.runs import asked, told
+from tests.faults.runs import Tally, asked, told
 from tests.faults.sameness import digest
 from tests.faults.scripts import SCRIPTS
 from tests.faults.stage import one_shard
+from tests.faults.verdict import LEAST_INVOICES, LEAST_SCENARIOS, complaints
 from tests.faults.ways import KINDS
 
 PAGE = Path(__file__).parents[2] / "docs" / "proof.md"
@@ -69,6 +74,19 @@ def test_without_faults_stripe_is_asked_once_for_each_paid_invoice(theatre):
     assert asked(theatre.stage) == len(theatre.stage.watch.succeeded) > 20
 
 
+def test_a_call_that_never_arrives_at_stripe_was_asked_all_the_same(theatre):
+    script = SCRIPTS["renewal"]
+    theatre.run(script, {})
+    charge = theatre.stage.trace.index("stripe.create") + 1
+    asked_for = {}
+    for how in ("request_lost", "crash_before"):
+        theatre.run(script, {charge: how})
+        asked_for[how] = asked(theatre.stage)
+    theatre.run(script, {})
+    once = asked(theatre.stage)
+    assert asked_for == {"request_lost": once + 1, "crash_before": once}
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
 def test_a_wrong_design_is_caught(theatre, mutant):
     caught = catches(theatre, mutant)
@@ -118,6 +136,41 @@ def test_a_run_that_is_cut_short_is_judged_as_the_whole_one(theatre):
         assert judged == [bool(theatre.run(script, plan, start).violations) for plan, start in plans]
     assert True in judged
     assert False in judged
+
+
+def test_only_what_was_played_counts_as_simulated(theatre):
+    with patch.object(runs, "theatre", lambda: theatre):
+        tally = runs.singles(("refunded in two parts", 0, 10**6))
+    whole = SCRIPTS["refunded in two parts"].lasts * tally.scenarios
+    assert tally.invoices < tally.scenarios
+    assert timedelta(0) < tally.simulated < whole / 2
+
+
+GOOD = {
+    "systematic": Tally(scenarios=LEAST_SCENARIOS),
+    "by_chance": Tally(invoices=LEAST_INVOICES),
+    "calm": {0.0: Tally(paid=100, stripe_calls=100), 0.05: Tally(paid=100, stripe_calls=105)},
+    "mutants": Tally(caught=len(MUTANTS)),
+}
+
+
+@pytest.mark.parametrize(
+    ("part", "tally", "says"),
+    [
+        ("systematic", Tally(scenarios=99_999), "99,999 systematic scenarios are under 100,000."),
+        ("systematic", Tally(scenarios=LEAST_SCENARIOS, wrong=Counter(stuck=2)), "Runs that went wrong: 2."),
+        ("by_chance", Tally(invoices=29_999), "29,999 invoices by chance are under 30,000."),
+        ("by_chance", Tally(invoices=LEAST_INVOICES, wrong=Counter(stuck=1)), "Runs that went wrong: 1."),
+        ("calm", {0.0: Tally(paid=100, stripe_calls=101)},
+         "With faults at 0% of the calls a paid invoice costs 1.0100 calls of Stripe, over 1.00."),
+        ("calm", {0.05: Tally(paid=100, stripe_calls=106)},
+         "With faults at 5% of the calls a paid invoice costs 1.0600 calls of Stripe, over 1.05."),
+        ("mutants", Tally(caught=len(MUTANTS) - 1), f"1 of {len(MUTANTS)} wrong designs were not caught."),
+    ],
+)  # fmt: skip
+def test_a_proof_that_lacks_something_says_so(part, tally, says):
+    assert list(complaints(**GOOD)) == []
+    assert list(complaints(**GOOD | {part: tally})) == [says]
 
 
 def test_chance_plays_again_to_the_same_bytes(theatre):
