@@ -37,7 +37,11 @@ class Declines(NamedTuple):
 
 
 _NONE = Declines(0, 0, None)
-_MEMORY = ("promised", "settled", "succeeded", "declines", "failures", "periods", "submitted", "paid_back", "lost")
+_MEMORY = (
+    "promised", "settled", "succeeded", "declines", "failures", "periods", "submitted", "paid_back", "lost", "idle",
+)  # fmt: skip
+MOST_IDLE = 3
+"""So often may something be worked at and be as due as before, as by a clock that is behind."""
 
 
 class Watch:
@@ -56,6 +60,7 @@ class Watch:
         self.submitted: dict[Any, str] = {}  # what was seen on its way, or through
         self.paid_back: dict[Any, str] = {}  # refunds of Stripe by account, invoice and number
         self.lost: dict[Any, bool] = {}  # invoices that were lost with the table, until they are issued again
+        self.idle: dict[str, int] = {}  # how often something due was worked at without moving on, by its instant
         self.payer = False  # whether the payer is acting just now
         self.seen = 0
         self.old: frozenset[Any] = frozenset()  # invoices of before the script began
@@ -113,6 +118,19 @@ class Watch:
                     self.wrong("lost", f"{old['SK']} was removed")
                 else:
                     getattr(self, f"_{kind}")(new, old)
+
+    def worked(self, account: str, id_: str) -> None:
+        """Something due was worked at, without a failure: its instant moves on, or it is nothing more to do."""
+        now, tail = _instant(self.stage.now), f"#{account}#{id_}"
+        index = self.stage.store.table("prorata").indexes["GSI1"]
+        places = [place for some in index.partitions.values() for place in some if place[0].endswith(tail)]
+        still = {place[0] for place in places}
+        self.idle = {due: times for due, times in self.idle.items() if due in still or not due.endswith(tail)}
+        for due, pk, sk in places:
+            if due < now and self.item(pk, sk).get("GSI1SK") == due:
+                self.idle[due] = self.idle.get(due, 0) + 1
+                what = f"{sk} was worked at {self.idle[due]} times and is due as before"
+                self.expect("stuck", what, holds=self.idle[due] <= MOST_IDLE)
 
     def _invoice(self, new: Any, old: Any) -> None:
         key, status = (new["account_id"], new["id"]), new.get("status", "open")
@@ -295,8 +313,7 @@ class Watch:
         index = self.stage.store.table("prorata").indexes["GSI1"]
         held = {(pk, *place) for pk, places in index.partitions.items() for place in places}
         self.expect("index", f"{due ^ held}", holds=due == held)
-        now = self.stage.now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        late = [sk for _, sk, *_ in due if sk < now]
+        late = [sk for _, sk, *_ in due if sk < _instant(self.stage.now)]
         self.expect("stuck", f"still due: {late}", holds=not late)
 
     def _nothing_waits(self) -> None:
@@ -309,6 +326,10 @@ class Watch:
 def plain(item: Any) -> Any:
     """An item without DynamoDB's types."""
     return {name: next(iter(value.values())) for name, value in item.items()} if item else item
+
+
+def _instant(now: Any) -> str:
+    return str(now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
 
 
 def _attempt(invoice: Any) -> Any:

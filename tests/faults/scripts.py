@@ -11,21 +11,28 @@ from tests.faults.acts import (
     BOUGHT,
     DAY,
     HOUR,
+    LOST,
     MINUTE,
     RENEWAL,
+    SMALL_DEPOSITS,
     VISA,
     account,
     becomes,
     bounces,
     buys,
     buys_seat,
+    buys_two_groups,
     cancels,
+    comes_back,
     disputes,
     enters,
+    fails_to_prove,
+    loses_another_card,
     meddles,
     pays,
     pays_at_last,
     pays_by_hand,
+    pays_by_link,
     pays_meanwhile,
     proves,
     puts_back,
@@ -34,6 +41,8 @@ from tests.faults.acts import (
     saves,
     sells,
     settles,
+    verifies,
+    wins,
     writes_off,
 )
 
@@ -59,17 +68,17 @@ class Script(NamedTuple):
     in_pairs: bool = False  # whether every second fault is tried as well
 
 
-def _subscribed(stage, prices=None, method=None, retry_days=(3, 5, 7)):
+def _subscribed(stage, prices=None, method=None, retry_days=(3, 5, 7), **seller):
     """Acme has paid the first period of five seats."""
-    sells(stage, prices, retry_days)
+    sells(stage, prices, retry_days, **seller)
     account(stage)
     buys(stage, payment_methods=BOTH)
     if method:
         enters(stage, method)
 
 
-def _about_to_buy(stage, method=None, names=("acme",)):
-    sells(stage)
+def _about_to_buy(stage, method=None, names=("acme",), prices=None):
+    sells(stage, prices)
     for name in names:
         account(stage, name, method)
 
@@ -84,6 +93,7 @@ def _two_customers(act):
 
 
 NOW = timedelta()
+TWO_PRICES: Any = {"sales-seat": {}, "yearly": {"interval": "year"}}
 LATE = NOW, lambda stage: stage.stop(21 * DAY)
 DECLINES = NOW, becomes("card_declined")
 BUYS = MINUTE, buys
@@ -109,6 +119,13 @@ RENEWALS = (
            meanwhile={"refund": refunds(), "put_back": puts_back},
            steps=((HOUR, refunds("100.00")), (2 * HOUR, refunds()))),
     Script("disputed", _subscribed, steps=((NOW, disputes),), ends=("waiting_for_payer", "paid")),
+    Script("disputed and won", _subscribed, lasts=34 * DAY, ends=("paid", "waiting_for_payer"),
+           steps=((NOW, disputes), (DAY, wins), (2 * DAY, pays_by_hand))),
+    Script("paid by the link", _subscribed, steps=((NOW, disputes), (2 * DAY, pays_by_link))),
+    Script("ended by the seller", partial(_subscribed, retry_days=(2,), after_retries="cancel"), steps=(DECLINES,),
+           retry_days=(2,), ends=("uncollectible",)),
+    Script("a refund that comes back", _subscribed,
+           steps=((HOUR, refunds("100.00")), (2 * HOUR, comes_back), (3 * HOUR, refunds()))),
     Script("meddled with", _subscribed,
            steps=(DECLINES, (DAY, _at_once(becomes("card_ok"), meddles))), lasts=24 * DAY,
            ends=("open", "paid")),
@@ -125,6 +142,12 @@ RENEWALS = (
     Script("authenticated", _subscribed, steps=((NOW, becomes("card_3ds")), (2 * MINUTE, proves)), in_pairs=True),
     Script("not authenticated", partial(_subscribed, retry_days=(2, 3)), steps=((NOW, becomes("card_3ds")),),
            retry_days=(2, 3), ends=("waiting_for_payer",)),
+    Script("authentication that fails", _subscribed,
+           steps=((NOW, becomes("card_3ds")), (10 * MINUTE, fails_to_prove), (DAY, becomes("card_ok")))),
+    Script("another card is lost", _subscribed,
+           steps=(DECLINES, (DAY, _at_once(becomes("card_ok"), partial(pays_meanwhile, method=LOST))))),
+    Script("another card is lost instead of proven", _subscribed,
+           steps=((NOW, becomes("card_3ds")), (10 * MINUTE, loses_another_card), (DAY, becomes("card_ok")))),
 )  # fmt: skip
 _BUYING = {"starts": BOUGHT}
 CHECKOUTS = (
@@ -141,6 +164,11 @@ CHECKOUTS = (
            steps=((MINUTE, partial(buys, payment_methods=BOTH)), (8 * HOUR, settles)), **_BUYING),
     Script("checkout given up", _about_to_buy, steps=(BUYS, (26 * 60 * MINUTE, pays)), ends=("void", "paid"),
            in_pairs=True, **_BUYING),
+    Script("checkout of two groups", partial(_about_to_buy, prices=TWO_PRICES),
+           steps=((MINUTE, buys_two_groups), (10 * MINUTE, pays)), ends=("paid", "void"), **_BUYING),
+    Script("checkout by small deposits", _about_to_buy, ends=("paid", "void"), **_BUYING,
+           steps=((MINUTE, partial(buys, payment_methods=BOTH)), (10 * MINUTE, partial(pays, method=SMALL_DEPOSITS)),
+                  (3 * DAY, verifies), (5 * DAY, settles))),
     Script("two customers at once", partial(_about_to_buy, names=("acme", "globex")), **_BUYING,
            ends=("paid", "void"), steps=((MINUTE, _two_customers(saves)), (2 * MINUTE, _two_customers(buys)))),
 )  # fmt: skip

@@ -92,6 +92,14 @@ class Stage(Cloud):
         self.history += [(self.now, key, change.old) for key, change in zip(self.committed, changes, strict=True)]
         self.watch.hear(changes)
 
+    def _work(self, mapping, messages):
+        """A batch is worked at; what was done, and did not come back, has its next instant ahead of it."""
+        super()._work(mapping, messages)
+        left = self.queues.messages(mapping.queue)
+        for done in [json.loads(each.body) for each in messages if each not in left]:
+            if "id" in done:
+                self.watch.worked(done["account"], done["id"])
+
     def _answers(self, answer, request):
         self.repeated = aws.repeated(request)
         return answer(request)
