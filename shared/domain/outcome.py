@@ -59,6 +59,7 @@ class Payment:
     payment_method: str | None = None
     charge: str | None = None
     error: str | None = None  # code of the last error, the decline code where there is one
+    tried: str | None = None  # the way to pay that this error is about
     message: str | None = None
     client_secret: str | None = None
     action: str | None = None  # what the payer must do, where the status says that something is to be done
@@ -166,29 +167,32 @@ def _action(invoice: Invoice, payment: Payment, now: datetime, dunning: Dunning)
     attempt = invoice.live
     if attempt.state in _ENDED and attempt.error == _NOT_DONE:
         return Changes()
-    if _of_another_method(attempt, payment):
+    if attempt.state is AttemptState.INTENT and _of_another_method(attempt, payment.payment_method, payment):
         return _not_found(invoice, now)
     since = attempt.action_since or now
     wait = MICRODEPOSITS_WAIT if payment.action == MICRODEPOSITS else ACTION_WAIT
     if attempt.state is AttemptState.ACTION and now - since >= wait:
         return _declined(invoice, replace(payment, error=_NOT_DONE), now, dunning)
     charge = payment.charge or attempt.charge  # accounted for: should the next attempt see it, it is an old one
-    asked = replace(attempt, action=payment.action or payment.error, action_since=since, charge=charge)
+    action = payment.action or attempt.action or payment.error
+    asked = replace(attempt, action=action, action_since=since, charge=charge)
     data = {"invoice": invoice.id, "payment": payment.id, "action": asked.action}
     event = Event(invoice.account_id, "payment.action_required", data)
     return _move(replace(invoice, attempt=asked), AttemptState.ACTION, min(now + POLL, since + wait), event)
 
 
 def _needs_method(invoice: Invoice, payment: Payment, now: datetime, dunning: Dunning) -> Changes:
+    """Declined, if this is of what the live attempt sent, and not of before it, or of what its payer tried."""
     attempt = invoice.live
     confirms = payment.error == "authentication_required"
-    if confirms and attempt.state is AttemptState.ACTION:
-        return _action(invoice, payment, now, dunning)
-    if payment.charge == attempt.charge and payment.charge is not None and not payment.answers:
-        return _not_found(invoice, now)  # an old decline, accounted for already
-    if attempt.payment_method and not (payment.charge or payment.error or payment.answers):
-        return _not_found(invoice, now)  # made for its payer, and what was sent since has not arrived
-    if confirms:
+    nothing = attempt.payment_method and not (payment.charge or payment.error or payment.answers)
+    known = payment.charge == attempt.charge and payment.charge is not None and not payment.answers
+    other = nothing or known or _of_another_method(attempt, payment.tried, payment)
+    if attempt.state is AttemptState.ACTION and (confirms or other):
+        return _action(invoice, payment, now, dunning)  # its payer may try again
+    if attempt.state is AttemptState.INTENT and other:
+        return _not_found(invoice, now)
+    if confirms and not other:
         return _action(invoice, payment, now, dunning)
     if attempt.payment_method is None and payment.charge is None:
         return _move(invoice, AttemptState.WAITING_FOR_PAYER, None)
@@ -198,7 +202,7 @@ def _needs_method(invoice: Invoice, payment: Payment, now: datetime, dunning: Du
 def _declined(invoice: Invoice, payment: Payment, now: datetime, dunning: Dunning) -> Changes:
     attempt = invoice.live
     if attempt.state in _ENDED:
-        return Changes()
+        return _noted(invoice, payment)
     declines = attempt.declines + 1
     hard = payment.error in HARD_DECLINES
     again = dunning.newer or (declines <= len(dunning.retry_days) and not hard)
@@ -239,6 +243,13 @@ def _declined(invoice: Invoice, payment: Payment, now: datetime, dunning: Dunnin
     return Changes(put=(after,), events=(Event(invoice.account_id, "payment.failed", data),))
 
 
+def _noted(invoice: Invoice, payment: Payment) -> Changes:
+    """A decline of what its payer tried after the attempt had ended: should the next one see it, it is an old one."""
+    if payment.charge in (None, invoice.live.charge):
+        return Changes()
+    return Changes(put=(replace(invoice, attempt=replace(invoice.live, charge=payment.charge)),))
+
+
 def _canceled(invoice: Invoice, payment: Payment, now: datetime, dunning: Dunning) -> Changes:
     """The attempt ends; a new PaymentIntent may be made now that this one is proven cancelled (C3)."""
     if invoice.live.replace and invoice.live.state is AttemptState.INTENT:
@@ -250,13 +261,15 @@ def _canceled(invoice: Invoice, payment: Payment, now: datetime, dunning: Dunnin
     return _declined(gone, canceled, now, dunning)
 
 
-def _unconfirmed(invoice: Invoice, _payment: Payment, now: datetime, _: Dunning) -> Changes:
+def _unconfirmed(invoice: Invoice, payment: Payment, now: datetime, dunning: Dunning) -> Changes:
     """Made, and waiting to be confirmed: the next attempt does that, with a key of its own.
 
-    Where a payer is about to confirm it, it is left to the payer.
+    Where a payer is about to confirm it, it is left to the payer, for as long as they have.
     """
-    if invoice.live.state is not AttemptState.INTENT:
+    if invoice.live.state in _ENDED:
         return Changes()
+    if invoice.live.state is not AttemptState.INTENT:
+        return _action(invoice, payment, now, dunning)
     return _move(invoice, AttemptState.DECLINED, now)
 
 
@@ -325,10 +338,9 @@ def _with(invoice: Invoice, payment: Payment) -> Invoice:
     return replace(invoice, attempt=replace(invoice.live, payment_intent=payment.id), failures=0, error=None)
 
 
-def _of_another_method(attempt: Attempt, payment: Payment) -> bool:
-    """Whether this is how things were before the live attempt, of which nothing is known yet."""
-    known = attempt.payment_method and payment.payment_method and not payment.answers
-    return bool(attempt.state is AttemptState.INTENT and known and payment.payment_method != attempt.payment_method)
+def _of_another_method(attempt: Attempt, used: str | None, payment: Payment) -> bool:
+    """Whether what is told is not of the live attempt: it was there before, or its payer did it with something else."""
+    return bool(attempt.payment_method and used and not payment.answers and used != attempt.payment_method)
 
 
 def _same(invoice: Invoice, payment: Payment) -> bool:

@@ -85,6 +85,7 @@ def payment_of(intent: Mapping[str, Any]) -> Payment:
         payment_method=intent.get("payment_method"),
         charge=intent.get("latest_charge"),
         error="authentication_required" if error.get("code") == "authentication_required" else code,
+        tried=(error.get("payment_method") or {}).get("id"),
         message=error.get("message"),
         client_secret=intent.get("client_secret"),
         action=(intent.get("next_action") or {}).get("type"),

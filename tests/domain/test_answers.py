@@ -252,6 +252,41 @@ def test_a_payer_who_tries_by_themself_after_a_decline_may_be_asked_to_confirm(e
     assert (asked.attempt.state, asked.due_at, asked.past_due) == (AttemptState.ACTION, T0 + 7 * HOUR, True)
 
 
+@pytest.mark.parametrize(
+    "news",
+    [
+        declined("payment_intent_authentication_failure", charge="ch_1"),
+        declined("lost_card", charge="ch_2", tried="pm_other"),
+        said("requires_payment_method"),
+    ],
+)
+def test_a_payer_who_fails_to_confirm_may_try_again_until_the_time_is_up(news):
+    asked = after(ISSUED, declined("authentication_required", tried="pm_visa"))
+    failed = after(asked, news, T0 + DAY)
+    assert (failed.attempt.state, failed.due_at, failed.past_due) == (AttemptState.ACTION, T0 + DAY + 6 * HOUR, False)
+    late, events = learn(failed, news, T0 + 3 * DAY)
+    assert (late.attempt.state, late.attempt.error, late.attempt.declines) == (
+        AttemptState.DECLINED,
+        "authentication_not_done",
+        1,
+    )
+    assert (late.due_at, late.attempt.dead_method) == (T0 + 6 * DAY, None)
+    assert [kind for kind, _ in events] == ["payment.failed"]
+
+
+def test_what_a_payer_tries_with_another_card_is_no_decline_of_the_one_that_is_saved():
+    failed = after(ISSUED, declined("card_declined", tried="pm_visa"))
+    theirs = declined("lost_card", charge="ch_2", tried="pm_other")
+    noted, events = learn(failed, theirs, T0 + DAY)
+    assert (noted, events) == (replace(failed, attempt=replace(failed.attempt, charge="ch_2")), [])
+    again = replace(begin_again(failed, T0 + 3 * DAY), error=None)
+    lost = replace(again, attempt=replace(again.attempt, look=True))
+    seen, events = learn(lost, theirs, T0 + 3 * DAY + HOUR)
+    assert (seen.attempt, seen.due_at, events) == (lost.attempt, T0 + 3 * DAY + 21 * HOUR, [])
+    own = declined("lost_card", charge="ch_3", tried="pm_visa")
+    assert after(seen, own, T0 + 3 * DAY + HOUR).attempt.dead_method == "pm_visa"
+
+
 def test_a_payer_who_confirms_in_time_has_paid():
     asked = after(ISSUED, said("requires_action"))
     assert after(asked, said(), T0 + 2 * DAY).status is InvoiceStatus.PAID
@@ -283,6 +318,8 @@ payments = st.builds(
     charge=st.sampled_from([None, "ch_1", "ch_2", "ch_3"]),
     error=st.sampled_from([None, "card_declined", "authentication_required", "lost_card"]),
     amount=st.sampled_from([100_00, 100_00, 100_00, 1]),
+    payment_method=st.sampled_from([None, "pm_visa", "pm_other"]),
+    tried=st.sampled_from([None, "pm_visa", "pm_other"]),
 )
 
 
@@ -336,6 +373,13 @@ class AnyAnswers(RuleBasedStateMachine):
     @rule()
     def it_is_tried_again(self):
         self.move(collection.retry(self.bill, "pm_visa", self.now))
+
+    @precondition(lambda self: self.step is Step.GET and self.bill.due_at <= self.now)
+    @rule(payment=payments)
+    def stripe_is_asked_when_it_is_time(self, payment):
+        payment = replace(payment, id=self.bill.attempt.payment_intent)
+        self.move(outcome.learned(self.bill, payment, self.now, DUNNING))
+        assert self.bill.due_at is None or self.bill.due_at > self.now or self.step is not Step.GET, "it goes on"
 
     @rule()
     def the_worker_fails(self):

@@ -110,10 +110,18 @@ def test_the_time_to_confirm_counts_from_when_it_was_asked_for():
     )
 
 
-@pytest.mark.parametrize("state", [AttemptState.WAITING_FOR_PAYER, AttemptState.DECLINED, AttemptState.ACTION])
+@pytest.mark.parametrize("state", [AttemptState.WAITING_FOR_PAYER, AttemptState.DECLINED])
 def test_a_payment_that_its_payer_is_about_to_confirm_is_left_to_the_payer(state):
     waiting = replace(ISSUED, attempt=replace(ISSUED.attempt, state=state, payment_intent="pi_1"), due_at=T0 + DAY)
     assert after(waiting, said("requires_confirmation"), T0 + HOUR) == waiting
+
+
+def test_but_not_for_longer_than_they_have():
+    asked = after(ISSUED, said("requires_action"))
+    still = after(asked, said("requires_confirmation"), T0 + 6 * HOUR)
+    assert still == replace(asked, due_at=T0 + 12 * HOUR)
+    late = after(still, said("requires_confirmation"), T0 + 3 * DAY)
+    assert (late.attempt.state, late.attempt.error) == (AttemptState.DECLINED, "authentication_not_done")
 
 
 # What the seller does at last
