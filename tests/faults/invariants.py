@@ -1,6 +1,7 @@
 """What must hold after every commit and every call of Stripe, and what must hold in the end."""
 
 import json
+from collections import Counter
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -38,7 +39,8 @@ class Declines(NamedTuple):
 
 _NONE = Declines(0, 0, None)
 _MEMORY = (
-    "promised", "settled", "succeeded", "declines", "failures", "periods", "submitted", "paid_back", "lost", "idle",
+    "promised", "settled", "succeeded", "declines", "failures", "periods", "submitted", "paid_back", "arrived",
+    "lost", "idle",
 )  # fmt: skip
 MOST_IDLE = 3
 """So often may something be worked at and be as due as before, as by a clock that is behind."""
@@ -59,6 +61,7 @@ class Watch:
         self.periods: dict[Any, tuple[str, str, str]] = {}  # how far a subscription is billed, by what, from when
         self.submitted: dict[Any, str] = {}  # what was seen on its way, or through
         self.paid_back: dict[Any, str] = {}  # refunds of Stripe by account, invoice and number
+        self.arrived: dict[Any, int] = {}  # refunds that the table calls done, as keys of those, and their units
         self.lost: dict[Any, bool] = {}  # invoices that were lost with the table, until they are issued again
         self.idle: dict[str, int] = {}  # how often something due was worked at without moving on, by its instant
         self.payer = False  # whether the payer is acting just now
@@ -108,9 +111,12 @@ class Watch:
     def hear(self, changes: Any) -> None:
         """A commit: the state of what it wrote, and how it got there."""
         self.look()
+        touched = set()
         for change in changes:
             new, old = plain(change.new), plain(change.old)
             kind = (new or old)["kind"]
+            if kind in ("invoice", "refund"):
+                touched.add((new or old)["account_id"])
             if kind == "refund":
                 paid_back.heard(self, new)
             elif kind in ("invoice", "checkout", "subscription"):
@@ -118,6 +124,19 @@ class Watch:
                     self.wrong("lost", f"{old['SK']} was removed")
                 else:
                     getattr(self, f"_{kind}")(new, old)
+        for account in touched:
+            self.covered(account)
+
+    def covered(self, account: str) -> None:
+        """By account and currency the table never calls more paid than Stripe has taken, nor more paid back."""
+        taken, paid = Counter[str](), Counter[str]()
+        for (whose, _), (_, amount, currency) in self.succeeded.items():
+            taken[currency] += amount * (whose == account)
+        for key, status in self.settled.items():
+            promise = self.promised[key]
+            paid[promise.currency.lower()] += promise.amount * (key[0] == account and status == "paid")
+        self.expect("agree", f"{account}: {paid} is paid, {taken} was taken", holds=paid <= taken)
+        paid_back.covered(self, account, taken)
 
     def worked(self, account: str, id_: str) -> None:
         """Something due was worked at, without a failure: its instant moves on, or it is nothing more to do."""
@@ -227,6 +246,8 @@ class Watch:
                     count = self.declines.get(key, _NONE).count
                     self.declines[key] = Declines(count + 1, event["created"], _method(intent))
                     self.failures[key] = self.failures.get(key, 0) + 1
+                elif what == "payment_failed":
+                    self._hidden(key)
                 if what in ("processing", "succeeded"):
                     self.submitted[key] = intent["id"]
                 if what == "succeeded":
@@ -243,6 +264,12 @@ class Watch:
             self.expect("amount", what, holds=(intent["amount_received"], intent["currency"]) == owed)
         dead = self.settled.get(key) in ("void", "uncollectible")
         self.expect("nothing after the end", f"{key} was given up, then {intent['id']} succeeded", holds=not dead)
+
+    def _hidden(self, key: Any) -> None:
+        """A decline of which nobody has heard yet cannot be found any more: Stripe shows what the payer tried since."""
+        bill = self.item(f"ACCOUNT#{key[0]}", f"INVOICE#{key[1]}#")
+        if _attempt(bill).get("state") == "intent":
+            self.declines.pop(key, None)
 
     def _tried(self, key: Any, intent: Any, at: int) -> None:
         """An automatic try: not more of them, and not sooner after a decline, than the schedule says.
