@@ -36,6 +36,8 @@ def single(scripts: tuple[str, ...]) -> None:
 @click.argument("scripts", nargs=-1)
 def pairs(scripts: tuple[str, ...]) -> None:
     """Every two faults within reach of each other."""
+    if others := set(scripts) - set(IN_PAIRS):
+        raise click.BadParameter(f"Not played in pairs: {', '.join(sorted(others))}.")
     _end(_pairs(list(scripts or IN_PAIRS)))
 
 
@@ -57,9 +59,12 @@ def mutants() -> None:
 @click.argument("what")
 @click.argument("how", nargs=-1)
 def replay(what: str, how: tuple[str, ...]) -> None:
-    """Play a run again, call by call: a script and its faults (13:crash_before), or random SEED RATE [calm]."""
+    """Play a run again, call by call: a script and its faults (13:crash_before), or by chance.
+
+    By chance: random SEED [RATE] [calm] [customers=N] [days=N].
+    """
     if what == "random":
-        sys.exit(not replays.random(*how))
+        sys.exit(not replays.random(how))
     if what not in SCRIPTS:
         raise click.BadParameter(f"There is no script {what!r}. There are: {', '.join(SCRIPTS)}.")
     try:
@@ -96,7 +101,7 @@ def _singles(names: list[str]) -> Tally:
 
 
 def _pairs(names: list[str]) -> Tally:
-    return _done("pairs", runs.pairs, list(runs.slices(names, 4)))
+    return _done("pairs", runs.pairs, list(runs.slices(names, 4, in_pairs=True)))
 
 
 def _random(chances: list[Chance]) -> Tally:

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from infra.local.cloud import STRIPE_KEY
 from infra.local.simulate import STAFF
+from tests.faults.ways import QUEUED
 from tests.world import SEAT
 
 BOUGHT = datetime(2026, 1, 25, 15, tzinfo=UTC)
@@ -62,6 +63,14 @@ def refunds(amount=None, name="acme"):
         return stage.ask("POST", path, body, key=f"refund of {amount} at {stage.now}", permissions="seller.admin")
 
     return give
+
+
+def is_redriven(stage):
+    """What waits in the queues comes again out of the dead letters after three days, in which nothing runs."""
+    for name in stage.template.queues:
+        for message in stage.queues.messages(name):
+            message.visible_at = stage.now + QUEUED["redriven"]
+    stage.stop(QUEUED["redriven"])
 
 
 # -- the customer ------------------------------------------------------------------------------------------

@@ -32,6 +32,33 @@ class Chance(NamedTuple):
     days: int = 140
     moods: bool = True  # whether banks decline and people do things
 
+    @classmethod
+    def read(cls, words):
+        """A run by the words that name it.
+
+        >>> Chance.read(["7", "0.15", "calm", "customers=2"])
+        Chance(seed=7, rate=0.15, customers=2, days=140, moods=False)
+        """
+        seed, *others = words
+        rates = [float(each) for each in others if each[0].isdigit()]
+        sizes = {name: int(size) for name, _, size in (each.partition("=") for each in others) if size}
+        return cls(int(seed), *rates, moods="calm" not in others, **sizes)
+
+    @property
+    def words(self):
+        """What it is called on the command line.
+
+        >>> Chance(7, 0.15, customers=2, moods=False).words
+        'random 7 0.15 customers=2 calm'
+        """
+        usual = Chance(0)
+        sizes = [
+            f"{name}={getattr(self, name)}"
+            for name in ("customers", "days")
+            if getattr(self, name) != getattr(usual, name)
+        ]
+        return " ".join(["random", str(self.seed), str(self.rate), *sizes, *([] if self.moods else ["calm"])])
+
     @property
     def script(self):
         """The world of it: most customers pay by the week, every third by the month."""

@@ -6,7 +6,8 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from shared.domain.outcome import HARD_DECLINES
-from tests.faults import paid_back
+from tests.faults import ending, paid_back
+from tests.faults.items import attempt_of, instant, plain
 from tests.faults.ways import SKEW
 
 SETTLED = ("paid", "void", "uncollectible")
@@ -140,7 +141,7 @@ class Watch:
 
     def worked(self, account: str, id_: str) -> None:
         """Something due was worked at, without a failure: its instant moves on, or it is nothing more to do."""
-        now, tail = _instant(self.stage.now), f"#{account}#{id_}"
+        now, tail = instant(self.stage.now), f"#{account}#{id_}"
         index = self.stage.store.table("prorata").indexes["GSI1"]
         places = [place for some in index.partitions.values() for place in some if place[0].endswith(tail)]
         still = {place[0] for place in places}
@@ -155,7 +156,7 @@ class Watch:
         key, status = (new["account_id"], new["id"]), new.get("status", "open")
         if not old:
             self._issued(key, new)
-        promise, attempt = self.promised[key], _attempt(new)
+        promise, attempt = self.promised[key], attempt_of(new)
         frozen = (_total(new), new["currency"], new["lines"]) == promise
         self.expect("frozen", f"{key} is of {promise}, now of {new['lines']}", holds=frozen)
         if attempt:
@@ -163,7 +164,7 @@ class Watch:
             self.expect("frozen", of, holds=attempt["amount"] == promise.amount)
         before = self.settled.get(key, status)
         self.expect("absorbing", f"{key} was {before} and is {status}", holds=before == status)
-        if attempt and attempt.get("by_hand", 0) != _attempt(old).get("by_hand", 0):
+        if attempt and attempt.get("by_hand", 0) != attempt_of(old).get("by_hand", 0):
             self.declines.pop(key, None)  # somebody asked for it
         if status in SETTLED:
             self.settled[key] = status
@@ -266,9 +267,9 @@ class Watch:
         self.expect("nothing after the end", f"{key} was given up, then {intent['id']} succeeded", holds=not dead)
 
     def _hidden(self, key: Any) -> None:
-        """A decline of which nobody has heard yet cannot be found any more: Stripe shows what the payer tried since."""
+        """A decline that nobody has heard of cannot be found any more: Stripe shows what the payer tried since."""
         bill = self.item(f"ACCOUNT#{key[0]}", f"INVOICE#{key[1]}#")
-        if _attempt(bill).get("state") == "intent":
+        if attempt_of(bill).get("state") == "intent":
             self.declines.pop(key, None)
 
     def _tried(self, key: Any, intent: Any, at: int) -> None:
@@ -285,82 +286,10 @@ class Watch:
         what = f"{key}: try {count + 1} came {(at - last) / 86_400:.2f} days after the decline before"
         self.expect("dunning", what, holds=ok)
 
-    # ---- in the end
-
     def end(self) -> None:
-        """Nothing is left half done: the table and Stripe agree, and everything waits for its instant."""
+        """Nothing is left half done."""
         self.look()
-        items = [plain(item) for item in self.stage.store.items("prorata")]
-        invoices = {(each["account_id"], each["id"]): each for each in items if each["kind"] == "invoice"}
-        for key, each in invoices.items():
-            status = each.get("status", "open")
-            if key not in self.old:
-                ends = self.stage.script.ends if self.stage.plan else self.stage.script.ends[:1]
-                self.expect("stuck", f"{key} is {status}", holds=status in ends)
-            if self.promised[key].amount > 0:
-                moved = key in self.succeeded
-                self.expect(
-                    "paid means moved", f"{key} is {status}, moved: {moved}", holds=moved == (status == "paid")
-                )
-        self._agree(invoices, {each["thing"] for each in items if each["kind"] == "difference"})
-        self._standing(items, invoices)
-        self._indexes(items)
-        self._nothing_waits()
-        paid_back.ended(self, items)
-
-    def _agree(self, invoices: Any, told: set[str]) -> None:
-        """What Stripe has taken is what the table calls paid, for each account and currency.
-
-        Of a payment whose checkout was lost with the table somebody is told.
-        """
-        taken: dict[Any, int] = {}
-        for (account, id_), (intent, amount, currency) in self.succeeded.items():
-            if (account, id_) not in self.lost or intent not in told:
-                taken[account, currency] = taken.get((account, currency), 0) + amount
-        for (account, id_), each in invoices.items():
-            if each.get("status") == "paid" and self.promised[account, id_].amount > 0:
-                place = account, each["currency"].lower()
-                taken[place] = taken.get(place, 0) - self.promised[account, id_].amount
-        self.expect("agree", f"Stripe less table: {taken}", holds=not any(taken.values()))
-
-    def _standing(self, items: Any, invoices: Any) -> None:
-        """R79: past due from the first failure until all is paid."""
-        for each in items:
-            if each["kind"] == "subscription":
-                checkout = f"co_{each['id'].removeprefix('sub_')[:-1]}-00000"
-                mine = [bill for bill in invoices.values() if bill.get("subscription_id") == each["id"]]
-                mine += [bill for (_, id_), bill in invoices.items() if id_ == checkout]
-                unpaid = sum(bool(bill.get("past_due")) for bill in mine)
-                ok = unpaid == int(each.get("unpaid", 0)) and (each["status"] == "past_due") == (unpaid > 0)
-                what = f"{each['id']} is {each['status']}, {each.get('unpaid', 0)} unpaid; in fact {unpaid}"
-                self.expect("standing", what, holds=ok or each["status"] in ("expired", "canceled"))
-
-    def _indexes(self, items: Any) -> None:
-        due = {(each["GSI1PK"], each["GSI1SK"], each["PK"], each["SK"]) for each in items if "GSI1SK" in each}
-        index = self.stage.store.table("prorata").indexes["GSI1"]
-        held = {(pk, *place) for pk, places in index.partitions.items() for place in places}
-        self.expect("index", f"{due ^ held}", holds=due == held)
-        late = [sk for _, sk, *_ in due if sk < _instant(self.stage.now)]
-        self.expect("stuck", f"still due: {late}", holds=not late)
-
-    def _nothing_waits(self) -> None:
-        for name, queue in self.stage.template.queues.items():
-            waiting = self.stage.queues.messages(name) if queue.max_receives else ()
-            left = [each.body for each in waiting if each.receives or each.visible_at <= self.stage.now]
-            self.expect("stuck", f"in {name}: {left}", holds=not left)
-
-
-def plain(item: Any) -> Any:
-    """An item without DynamoDB's types."""
-    return {name: next(iter(value.values())) for name, value in item.items()} if item else item
-
-
-def _instant(now: Any) -> str:
-    return str(now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
-
-
-def _attempt(invoice: Any) -> Any:
-    return json.loads(invoice.get("attempt", "{}")) if invoice else {}
+        ending.ended(self)
 
 
 def _method(intent: Any) -> Any:

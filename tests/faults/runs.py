@@ -101,10 +101,10 @@ def singles(task: tuple[str, int, int]) -> Tally:
 
 
 def pairs(task: tuple[str, int, int]) -> Tally:
-    """Those single faults again, each with every second one within reach."""
+    """The first faults of a script from one number to another, each with every second one within reach."""
     name, first, end = task
     mine, tally = theatre(), Tally()
-    for single, start in list(mine.singles(SCRIPTS[name]))[first:end]:
+    for single, start in list(mine.singles(SCRIPTS[name]))[:: SCRIPTS[name].in_pairs][first:end]:
         for plan, later in mine.seconds(SCRIPTS[name], single, start):
             tally += _counted(mine, mine.check(SCRIPTS[name], plan, later), later)
     return tally
@@ -127,8 +127,7 @@ def by_chance(chance: Chance) -> Tally:
     tally = Tally(scenarios=1, faults=dice.struck, invoices=len(stage.watch.promised.keys() - stage.watch.old))
     tally.paid, tally.stripe_calls = len(stage.watch.succeeded), asked(stage)
     tally.simulated = (stage.now - chance.script.starts) * chance.customers
-    calm = "" if chance.moods else " calm"
-    tally.fails(stage.watch.violations, f"random {chance.seed} {chance.rate}{calm}")
+    tally.fails(stage.watch.violations, chance.words)
     return tally
 
 
@@ -157,11 +156,11 @@ def _with(run: Run | None) -> str:
 # -- on all cores ------------------------------------------------------------------------------------------
 
 
-def slices(names: Iterable[str], size: int) -> Iterator[tuple[str, int, int]]:
-    """The single faults of scripts in slices, for workers to take."""
+def slices(names: Iterable[str], size: int, *, in_pairs: bool = False) -> Iterator[tuple[str, int, int]]:
+    """The single faults of scripts, or the first ones of pairs, in slices for workers to take."""
     with one_shard():
         for name in names:
-            count = sum(1 for _ in theatre().singles(SCRIPTS[name]))
+            count = len(list(theatre().singles(SCRIPTS[name]))[:: SCRIPTS[name].in_pairs if in_pairs else 1])
             yield from ((name, first, first + size) for first in range(0, count, size))
 
 

@@ -74,6 +74,27 @@ def test_without_faults_stripe_is_asked_once_for_each_paid_invoice(theatre):
     assert asked(theatre.stage) == len(theatre.stage.watch.succeeded) > 20
 
 
+def test_the_table_and_stripe_are_compared_after_every_step(theatre):
+    script = SCRIPTS["refunded in two parts"]
+    theatre.run(script, {})
+    watch = theatre.stage.watch
+    watch.covered("acme")
+    assert watch.violations == []
+    [checkout, renewal] = watch.promised
+    watch.arrived[*renewal, "3"] = 1
+    watch.covered("acme")
+    del watch.arrived[*renewal, "3"], watch.succeeded[checkout]
+    watch.covered("acme")
+    watch.settled.clear()
+    watch.succeeded.clear()
+    watch.covered("acme")
+    assert watch.violations == [
+        Violation("agree", "acme: Counter({'usd': 50001}) is paid back, Counter({'usd': 50000}) was sent"),
+        Violation("agree", "acme: Counter({'usd': 100000}) is paid, Counter({'usd': 50000}) was taken"),
+        Violation("agree", "acme: Counter({'usd': 50000}) goes back of Counter()"),
+    ]
+
+
 def test_a_call_that_never_arrives_at_stripe_was_asked_all_the_same(theatre):
     script = SCRIPTS["renewal"]
     theatre.run(script, {})
@@ -136,6 +157,15 @@ def test_a_run_that_is_cut_short_is_judged_as_the_whole_one(theatre):
         assert judged == [bool(theatre.run(script, plan, start).violations) for plan, start in plans]
     assert True in judged
     assert False in judged
+
+
+def test_a_run_by_chance_names_the_command_that_plays_it_to_the_same_bytes(theatre):
+    chance = Chance(3, rate=0.1, customers=2, days=20)
+    play(theatre, chance)
+    _, _, command = told(Violation("paid once", "twice"), chance.words).partition("python ")
+    assert command == "-m tests.faults replay random 3 0.1 customers=2 days=20"
+    done = subprocess.run([sys.executable, *shlex.split(command)], check=True, capture_output=True, text=True)
+    assert done.stdout.endswith(f"The same when played once more: {digest(theatre.stage).hex()[:16]}\n")
 
 
 def test_only_what_was_played_counts_as_simulated(theatre):
