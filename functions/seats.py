@@ -167,10 +167,10 @@ def _purchase(book: Book, seat_type: str, wanted: BuySeats) -> Purchase:
 def _removal(book: Book, seat_type: str, wanted: RemoveSeats) -> tuple[Removal, Changes]:
     """R35: of what a customer cannot remove by themselves the seller's staff can."""
     it = book.subscription
+    on = local_day(api.now, it.zone)
     if not api.may(STAFF):
-        on = local_day(api.now, it.zone)
         removal.check_self_service(it, queries.catalog(), queries.quotes(it.account_id), on)
-    return removal.schedule(book, seat_type, wanted.quantity, queries.seller(it.seller).seats_leave_first)
+    return removal.schedule(book, seat_type, wanted.quantity, queries.seller(it.seller).seats_leave_first, on)
 
 
 def _move(account: str, subscription: str, moves: Moves, wanted: Assign) -> answers.Seating:

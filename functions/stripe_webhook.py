@@ -25,8 +25,9 @@ def receive() -> answers.Received:
     """Apply a success as it stands; of anything else ask Stripe how things are now (C5).
 
     Messages come twice, late and out of order; each is safe to apply again. One
-    that concerns nothing of ours is taken note of and answered 200, so that
-    Stripe does not send it for three days.
+    that concerns nothing of ours, or something that Stripe does not know any
+    more, is taken note of and answered 200, so that Stripe does not send it for
+    three days.
     """
     signature = api.current_event.headers.get("stripe-signature")
     if not signature:
@@ -41,7 +42,7 @@ def receive() -> answers.Received:
             _repaid(said)
         elif said.type.startswith("charge."):
             _of_charge(said)
-    except NotFound as unknown:
+    except (NotFound, payments.Refused) as unknown:
         logger.info("not ours", type=said.type, reason=unknown.code)
     except (payments.NoAnswer, payments.Unclear) as error:
         raise Unavailable("Stripe does not answer. Please send this again.") from error

@@ -247,6 +247,8 @@ def draw(
         payment_methods=subscription.payment_methods,
         due_at=now,
     )
+    if fees is None:
+        numbered = replace(numbered, billed_between=numbered.billed_between + billed(invoice).amount)
     if invoice.total.amount == 0:
         return Drawn(numbered, paid(invoice, now))
     if invoice.total.amount > 0 and can_charge(invoice.total):
@@ -254,6 +256,11 @@ def draw(
     why = "Too small to charge, waived" if last else "Carried to the next invoice"
     closed = paid(replace(invoice, lines=(*lines, _line(why, -invoice.total))), now)
     return Drawn(numbered, closed, () if last else (_carried(invoice),))
+
+
+def billed(invoice: Invoice) -> Money:
+    """What an invoice bills anew: all but what is carried from one before."""
+    return total((line.amount for line in invoice.lines if line.kind != CARRIED), invoice.currency)
 
 
 def fee_line(item: SubscriptionItem, period: Period | None) -> InvoiceLine:

@@ -339,7 +339,7 @@ def _with(invoice: Invoice, payment: Payment) -> Invoice:
 
 
 def _of_another_method(attempt: Attempt, used: str | None, payment: Payment) -> bool:
-    """Whether what is told is not of the live attempt: it was there before, or its payer did it with something else."""
+    """Whether what is told is not of the live attempt: it was so before, or its payer did it with something else."""
     return bool(attempt.payment_method and used and not payment.answers and used != attempt.payment_method)
 
 

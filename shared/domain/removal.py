@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date
 from typing import NamedTuple
 
-from shared.domain import seats
+from shared.domain import seats, tiers
 from shared.domain.catalog import Catalog, Kind
 from shared.domain.changes import Changes, Event
 from shared.domain.errors import Conflict, Invalid, NotFound
@@ -29,11 +29,13 @@ class Removal(NamedTuple):
     now: Seats
     then: Seats
     cost_now: Money
-    cost_then: Money  # with all removals that wait for the same day
+    cost_then: Money  # with all that waits for the same day
     leaving: tuple[SubscriptionItem, ...]  # the lots, in the order in which they leave (D4)
 
 
-def schedule(book: Book, seat_type: str, quantity: int, leaves_first: LeavesFirst) -> tuple[Removal, Changes]:
+def schedule(
+    book: Book, seat_type: str, quantity: int, leaves_first: LeavesFirst, on: date
+) -> tuple[Removal, Changes]:
     """Ask for seats to be removed at the start of the next commitment term (R28, R29, D1).
 
     Only seats that were bought beside the included ones (R16), that nobody sits
@@ -42,6 +44,7 @@ def schedule(book: Book, seat_type: str, quantity: int, leaves_first: LeavesFirs
     """
     subscription = book.subscription
     seats.check_running(subscription)
+    seats.in_period(subscription, on)
     if any(each.seat_type == seat_type for each in book.removals):
         sentence = f"A removal of {seat_type} seats is scheduled already. Cancel it to schedule another."
         raise Conflict(sentence, code="removal_pending")
@@ -125,7 +128,7 @@ def effect(book: Book, pending: PendingRemoval) -> Removal:
         now=seats.of_type(subscription, pending.seat_type),
         then=seats.of_type(replace(subscription, items=left), pending.seat_type),
         cost_now=subscription.fee,
-        cost_then=applied(subscription, together).fee,
+        cost_then=_renewed(subscription, together, pending).fee,
         leaving=leaving,
     )
 
@@ -138,7 +141,7 @@ def cancel(book: Book, seat_type: str) -> tuple[Removal, Changes]:
     changes = Changes(put=(book.subscription,), delete=(pending,), events=(canceled(pending, "asked"),))
     others = tuple(each for each in book.removals if each != pending)
     here, cost = seats.of_type(book.subscription, seat_type), book.subscription.fee
-    return Removal(pending, here, here, cost, applied(book.subscription, others).fee, ()), changes
+    return Removal(pending, here, here, cost, _renewed(book.subscription, others, pending).fee, ()), changes
 
 
 def waiting(book: Book, seat_type: str) -> PendingRemoval | None:
@@ -159,6 +162,11 @@ def applied(subscription: Subscription, due: tuple[PendingRemoval, ...]) -> Subs
         here = seats.of_type(subscription, pending.seat_type)
         assert here.available >= 0, f"{subscription.id}: {here} would be assigned"
     return subscription
+
+
+def _renewed(subscription: Subscription, together: tuple[PendingRemoval, ...], like: PendingRemoval) -> Subscription:
+    """The subscription at the start of the term for which these wait, with the lower tier that waits for it too."""
+    return tiers.reduced(applied(subscription, together), like.effective_on)[0]
 
 
 def removed(subscription: Subscription, pending: PendingRemoval) -> Event:

@@ -6,18 +6,14 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from shared.domain import collection, invoice, removal, setback, tiers
+from shared.domain import bounds, collection, invoice, removal, setback, tiers
 from shared.domain.changes import Changes, Event
 from shared.domain.errors import Conflict
-from shared.domain.invoice import CARRIED, Drawn, Invoice
-from shared.domain.money import total
+from shared.domain.invoice import Invoice
 from shared.domain.periods import local_day, nth_period
-from shared.domain.processor import too_large
 from shared.domain.subscription import Book, Status, Subscription
 
 MOST_PERIODS_BEHIND = 36
-MOST_FEES = 3
-"""An invoice holds the fees of a period, and at most as much again for what was added in the one before."""
 
 
 class UpToDate(NamedTuple):
@@ -80,6 +76,7 @@ def _bill(book: Book, on: date, now: datetime) -> Changes:
         billed=subscription.billed + 1,
         invoiced_on=on,
         extra_invoice_on=None,
+        billed_between=0,
         released=False,
         failures=0,
         retry_at=None,
@@ -94,7 +91,7 @@ def _bill(book: Book, on: date, now: datetime) -> Changes:
         data["term_renewed"] = True
     events = (Event(subscription.account_id, name, data), *(removal.removed(moved, each) for each in due))
     drawn = invoice.draw(moved, period, book.pending, on, now)
-    if why := _beyond_its_terms(subscription, drawn, on):
+    if why := bounds.beyond_terms(subscription, drawn, on):
         return _park(subscription, why)
     return Changes(delete=due, events=(*events, *lowered)) + collection.issue(drawn, book.pending, now)
 
@@ -105,31 +102,9 @@ def _bill_between(book: Book, on: date, now: datetime) -> Changes:
     dated = tuple(item for item in book.pending if item.invoice_on and item.invoice_on <= on)
     moved = replace(subscription, extra_invoice_on=None, released=False, failures=0, retry_at=None, error=None)
     drawn = invoice.draw(moved, None, dated, on, now)
-    if why := _beyond_its_fee(subscription, drawn):
+    if why := bounds.beyond_fee(subscription, drawn):
         return _park(subscription, why)
     return collection.issue(drawn, dated, now)
-
-
-def _beyond_its_terms(subscription: Subscription, drawn: Drawn, on: date) -> str | None:
-    """The bounds that no invoice of a sound subscription passes: one a period, and at most so many times its fee.
-
-    They do not ask how the amount came to be, so that a mistake in that cannot
-    reach a customer. What Stripe would refuse is not even drawn once released.
-    """
-    if not subscription.released and subscription.invoiced_on and on <= subscription.invoiced_on:
-        return f"the period from {on} would be billed after that from {subscription.invoiced_on}"
-    return _beyond_its_fee(subscription, drawn)
-
-
-def _beyond_its_fee(subscription: Subscription, drawn: Drawn) -> str | None:
-    if drawn.invoice and too_large(drawn.invoice.total):
-        return f"{drawn.invoice.total} at once is more than can be charged"
-    if subscription.released:
-        return None
-    lines = drawn.invoice.lines if drawn.invoice else ()
-    billed = total((line.amount for line in lines if line.kind != CARRIED), subscription.currency)
-    most = max(subscription.fee, drawn.subscription.fee).times(MOST_FEES)
-    return f"{billed} would be billed, more than {MOST_FEES} times what it costs" if billed > most else None
 
 
 def _park(subscription: Subscription, why: str) -> Changes:
@@ -151,6 +126,6 @@ def _expire(book: Book, on: date, now: datetime) -> Changes:
     ended = replace(book.subscription, status=Status.EXPIRED, failures=0, retry_at=None, error=None)
     event = Event(ended.account_id, "subscription.expired", {"subscription": ended.id, "on": str(on)})
     drawn = invoice.draw(ended, None, book.pending, on, now, last=True)
-    if why := _beyond_its_terms(book.subscription, drawn, on):
+    if why := bounds.beyond_terms(book.subscription, drawn, on):
         return _park(book.subscription, why)
     return Changes(delete=book.removals, events=(event,)) + collection.issue(drawn, book.pending, now)

@@ -99,7 +99,7 @@ def _seat(book: Book, users: Users, moves: Moves, catalog: Catalog, on: date) ->
     subscription, seat_type = book.subscription, moves.seat_type
     unlimited = catalog.seat_type(seat_type).unlimited
     here = seats.of_type(subscription, seat_type, unlimited=unlimited)
-    if not (here.total or here.assigned or unlimited):
+    if not (here.total or here.assigned or unlimited or moves.assign):  # the first of them may be bought
         raise NotFound(f"This subscription has no seats of type {seat_type[:80]!r}.", code="unknown_seat_type")
     joining, leaving = _joining(users, moves, subscription.id), _leaving(users, moves, subscription.id)
     if joining:

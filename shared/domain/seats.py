@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import NamedTuple
 
-from shared.domain import collection, invoice
+from shared.domain import bounds, collection, invoice
 from shared.domain.catalog import Catalog, Kind, Price
 from shared.domain.changes import Changes, Event
 from shared.domain.errors import Conflict, Invalid, NotFound
 from shared.domain.invoice import Invoice
-from shared.domain.money import Money
+from shared.domain.money import Money, total
 from shared.domain.periods import Period
 from shared.domain.processor import too_large
 from shared.domain.subscription import (
@@ -142,13 +142,15 @@ def bought(book: Book, seat_type: str, quantity: int, catalog: Catalog, on: date
     if subscription.status not in RUNNING:
         sentence = f"Seats cannot be bought while the subscription is {subscription.status.value}."
         raise Conflict(sentence, code="subscription_not_active")
-    on = _in_period(subscription, on)
+    on = in_period(subscription, on)
     price = _current_price(subscription, seat_type, catalog)
     item = item_of(price, quantity, subscription.currency)
     before = _pending(book, item, on)
     after = replace(before, quantity=before.quantity + quantity)
     grown = _with_lot(subscription, item)
-    _check_limits(grown, seat_type)
+    waiting = [each for each in (*book.pending, *book.removals) if each != before]
+    done = Book.of(grown, (*waiting, after))
+    _check_limits(done, seat_type)
     purchase = Purchase(
         seats=of_type(grown, seat_type),
         quantity=quantity,
@@ -159,18 +161,20 @@ def bought(book: Book, seat_type: str, quantity: int, catalog: Catalog, on: date
         cost=grown.fee,
         invoice_on=subscription.next_invoice_on,
     )
-    waiting = [each for each in (*book.pending, *book.removals) if each != before]
-    return Book.of(grown, (*waiting, after)), purchase
+    return done, purchase
 
 
 def settle(before: Book, after: Book, on: date, now: datetime) -> Changes:
     """What makes one book of the other: what was bought waits for the next invoice.
 
-    When too much waits already, one is drawn of all of it now.
+    When too much waits already, one is drawn of all of it now, within the same
+    bounds as any.
     """
     gone = tuple(each for each in before.removals if each not in after.removals)
     if len(after.pending) > MOST_PENDING:
-        drawn = invoice.draw(after.subscription, None, after.pending, _in_period(after.subscription, on), now)
+        drawn = invoice.draw(after.subscription, None, after.pending, in_period(after.subscription, on), now)
+        if why := bounds.beyond_fee(before.subscription, drawn):
+            raise Conflict(f"This cannot be billed: {why}. Please ask your seller.", code="beyond_terms")
         return collection.issue(drawn, before.pending, now) + Changes(delete=gone)
     if after == before:
         return Changes()
@@ -191,7 +195,7 @@ def check_running(subscription: Subscription) -> None:
         raise Conflict(sentence, code="subscription_not_active")
 
 
-def _in_period(subscription: Subscription, on: date) -> date:
+def in_period(subscription: Subscription, on: date) -> date:
     """The day as the period that runs has it."""
     on = max(on, subscription.period.start)  # asked for just before midnight, decided after the renewal
     if on not in subscription.period:  # its renewal is far behind, or fails
@@ -257,9 +261,11 @@ def _with_lot(subscription: Subscription, item: SubscriptionItem) -> Subscriptio
     return replace(subscription, items=tuple(grown if each is last else each for each in subscription.items))
 
 
-def _check_limits(grown: Subscription, seat_type: str) -> None:
-    if too_large(grown.fee):
-        raise Conflict(f"{grown.fee} at a time is more than can be charged.", code="amount_too_large")
+def _check_limits(book: Book, seat_type: str) -> None:
+    grown = book.subscription
+    at_once = total((grown.fee, *(each.amount for each in book.pending)), grown.currency)
+    if too_large(at_once):
+        raise Conflict(f"{at_once} at a time is more than can be charged.", code="amount_too_large")
     if len(grown.items) > MOST_ITEMS:
         raise Conflict(f"A subscription holds at most {MOST_ITEMS} items.", code="too_many_items")
     if of_type(grown, seat_type).additional > MOST_UNITS:

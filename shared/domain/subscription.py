@@ -110,6 +110,7 @@ class Subscription:
     released: bool = False  # somebody has: its next invoice is not held to the bounds
     assigned: tuple[tuple[str, int], ...] = ()
     extra_invoice_on: date | None = None
+    billed_between: int = 0  # minor units, by the invoices drawn since the last boundary
     tier_reduction: TierReduction | None = None
     version: int = 0
 

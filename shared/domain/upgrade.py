@@ -7,16 +7,18 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import NamedTuple
 
-from shared.domain import cancellation, seats
+from shared.domain import cancellation, removal, seats
 from shared.domain.catalog import Catalog, Kind
 from shared.domain.changes import Changes, Event
 from shared.domain.checkout import Checkout, Offer
 from shared.domain.errors import Conflict, Invalid
-from shared.domain.subscription import Book, Status, Subscription
+from shared.domain.subscription import Book, PendingRemoval, Status, Subscription
 from shared.domain.user import HeldSeat, User
 
 MOST_MOVED = 25
 """So many users move in one transaction, with all else that an upgrade may write; the others in the ones after it."""
+MOST_NAMED = 1000
+"""So many of those who lose a seat are named in its event, which tells how many they are."""
 
 
 class _Plan(NamedTuple):
@@ -60,7 +62,7 @@ def replaced(made: Offer, alive: Iterable[Subscription], wanted: str | None) -> 
     """The free subscription whose place a checkout takes: the one ``wanted``, or that of a product it buys a plan of.
 
     Free tools stand alone in their product (F3, F6): they are neither bought
-    twice nor beside another plan of it.
+    twice nor beside another plan of it, nor in one checkout with what is paid.
     """
     alive = list(alive)
     new, there = _plans(made.checkout.subscriptions), _plans(alive)
@@ -68,24 +70,35 @@ def replaced(made: Offer, alive: Iterable[Subscription], wanted: str | None) -> 
         if plan.free and any(other.product == plan.product for other in (*there, *new) if other is not plan):
             sentence = f"There is a plan of {plan.product} already: its free tools are not had beside it."
             raise Conflict(sentence, code="already_subscribed")
-    found = {*_beside(made.checkout, alive), wanted} - {None}
+    if made.invoice and any(plan.free for plan in new):
+        sentence = "Free tools are had by themselves: please buy the rest in a checkout of its own."
+        raise Conflict(sentence, code="free_alone")
+    found = {*_beside(made.checkout.subscriptions, alive), wanted} - {None}
     if len(found) > 1:
         raise Conflict("Please upgrade one free subscription after another.", code="too_much_at_once")
     return next(iter(found), None)
 
 
 def caught_up(opened: Checkout, alive: Iterable[Subscription]) -> Checkout:
-    """A checkout that is being paid, which takes the place of free tools that were bought while it was open too."""
-    later = any(each.status is Status.SCHEDULED for each in opened.subscriptions)
-    if opened.replaces or later:
+    """A checkout that is being paid, which takes the place of free tools that were bought while it was open too.
+
+    Of those of several products it takes the first: they are upgraded one after another.
+    """
+    alive = list(alive)
+    if opened.replaces in {each.id for each in alive}:
         return opened
-    return replace(opened, replaces=next(iter(_beside(opened, alive)), None))
+    return replace(opened, replaces=next(iter(_beside(_started(opened), alive)), opened.replaces))
 
 
-def _beside(checkout: Checkout, alive: Iterable[Subscription]) -> list[str]:
-    """The free subscriptions of the products that a checkout buys a paid plan of."""
-    paid = {plan.product for plan in _plans(checkout.subscriptions) if not plan.free}
-    return [plan.subscription_id for plan in _plans(alive) if plan.free and plan.product in paid]
+def _started(checkout: Checkout) -> list[Subscription]:
+    return [each for each in checkout.subscriptions if each.status is not Status.SCHEDULED]
+
+
+def _beside(bought: Iterable[Subscription], alive: Iterable[Subscription]) -> list[str]:
+    """The free subscriptions of the products of which a paid plan is bought."""
+    paid = {plan.product for plan in _plans(bought) if not plan.free}
+    free = (each for each in alive if not each.fee.amount)
+    return [plan.subscription_id for plan in _plans(free) if plan.free and plan.product in paid]
 
 
 def check(free: Book, made: Offer) -> None:
@@ -131,20 +144,21 @@ def carried_out(
     on: date,
     now: datetime,
 ) -> Changes:
-    """A completed checkout that takes the place of a free subscription; nothing more if that has ended meanwhile.
+    """A completed checkout that takes the place of a free subscription; nothing more if that is none any more.
 
     What waited for the free one is dropped. Users whom one transaction does
     not hold move in those after it (``go_on``), for which the checkout is due.
     """
-    if not free.subscription.alive:
+    if not free.subscription.alive or free.subscription.fee.amount:
         return completed
-    begun = tuple(entity for entity in completed.put if isinstance(entity, Subscription))
+    begun = tuple(Book(entity) for entity in completed.put if isinstance(entity, Subscription))
     others = tuple(entity for entity in completed.put if not isinstance(entity, (Checkout, Subscription)))
     [done] = (entity for entity in completed.put if isinstance(entity, Checkout))
     ended = cancellation.canceled(free.subscription, on)
-    told = {"subscription": ended.id, "checkout": checkout.id}
-    step, losing = _step(done, ended, users, begun, catalog, now)
-    event = Event(ended.account_id, "subscription.upgraded", {**told, "lost_seats": list(losing)})
+    losing = moved(ended, users, tuple(book.subscription for book in begun), catalog).losing
+    told = {"subscription": ended.id, "checkout": checkout.id, "lost": len(losing)}
+    event = Event(ended.account_id, "subscription.upgraded", {**told, "lost_seats": list(losing[:MOST_NAMED])})
+    step = go_on(done, ended, users, begun, catalog, now)
     waited = Changes(delete=(*free.pending, *free.removals), events=(*completed.events, event))
     return replace(completed, put=others, events=()) + waited + step
 
@@ -153,28 +167,28 @@ def go_on(
     checkout: Checkout,
     ended: Subscription,
     users: Iterable[User],
-    started: tuple[Subscription, ...],
+    started: tuple[Book, ...],
     catalog: Catalog,
     now: datetime,
 ) -> Changes:
-    """Move the next users of a free subscription whose place a checkout has taken; the last step ends it."""
-    return _step(checkout, ended, users, started, catalog, now)[0]
+    """Move the next users of a free subscription whose place a checkout has taken; the last step ends it.
 
-
-def _step(
-    checkout: Checkout,
-    ended: Subscription,
-    users: Iterable[User],
-    started: tuple[Subscription, ...],
-    catalog: Catalog,
-    now: datetime,
-) -> tuple[Changes, tuple[str, ...]]:
+    A removal that was asked for meanwhile is cancelled where its seats are needed (R34).
+    """
     waiting = in_order(users)
     these = waiting[:MOST_MOVED]
-    done = moved(ended, these, started, catalog)
+    before = tuple(book.subscription for book in started)
+    done = moved(ended, these, before, catalog)
     rest = replace(checkout, retry_at=now if waiting[MOST_MOVED:] else None, failures=0, error=None)
-    changed = tuple(each for each in done.started if not each.version or each not in started)
-    return Changes(put=(rest, *changed, done.free, *done.users), events=tuple(done.events(these))), done.losing
+    changed = tuple(each for each in done.started if not each.version or each not in before)
+    there = zip(done.started, started, strict=True)
+    gone = tuple(each for after, book in there for each in book.removals if _needed(after, each))
+    events = (*done.events(these), *(removal.canceled(each, "assigned") for each in gone))
+    return Changes(put=(rest, *changed, done.free, *done.users), delete=gone, events=events)
+
+
+def _needed(subscription: Subscription, waiting: PendingRemoval) -> bool:
+    return waiting.quantity > seats.of_type(subscription, waiting.seat_type).available
 
 
 def _plans(subscriptions: Iterable[Subscription]) -> list[_Plan]:

@@ -270,7 +270,8 @@ def _completed(invoice: Invoice, payment: Payment | None) -> Changes:
     method = None
     paid_with = payment.payment_method if payment else None
     if paid_with and paid_with != account.payment_method:
-        method = payments.method(account.id, paid_with, clock.now())
+        with suppress(payments.Refused):  # Stripe does not know it any more: it paid this once
+            method = payments.method(account.id, paid_with, clock.now())
     opened = upgrade.caught_up(opened, queries.alive_subscriptions(account.id))
     done = checkout.complete(opened, account, method)
     return upgrades.begun(opened, done) if opened.replaces else done

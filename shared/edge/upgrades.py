@@ -6,7 +6,6 @@ from shared.domain import upgrade
 from shared.domain.changes import Changes
 from shared.domain.checkout import Checkout, CheckoutStatus
 from shared.domain.periods import local_day
-from shared.domain.subscription import Subscription
 from shared.domain.user import User
 from shared.edge import clock
 from shared.edge.telemetry import record
@@ -42,13 +41,6 @@ def go_on(account_id: str, checkout_id: str) -> None:
 
 
 def _next(opened: Checkout, users: list[User]) -> Changes:
-    ended, *started = [_subscription(opened, each) for each in _ids(opened)]
-    return upgrade.go_on(opened, ended, users, tuple(started), queries.catalog(), clock.now())
-
-
-def _ids(opened: Checkout) -> list[str]:
-    return [str(opened.replaces), *(each.id for each in opened.subscriptions)]
-
-
-def _subscription(opened: Checkout, id_: str) -> Subscription:
-    return queries.book(opened.account_id, id_).subscription
+    ids = [str(opened.replaces), *(each.id for each in opened.subscriptions)]
+    ended, *started = [queries.book(opened.account_id, each) for each in ids]
+    return upgrade.go_on(opened, ended.subscription, users, tuple(started), queries.catalog(), clock.now())

@@ -226,6 +226,7 @@ class SubscriptionRecord(Record, discriminator="subscription"):
     released = BooleanAttribute(null=True)
     assigned: DataAttribute[tuple[tuple[str, int], ...]] = DataAttribute(tuple[tuple[str, int], ...], null=True)
     extra_invoice_on = DateAttribute(null=True)
+    billed_between = NumberAttribute(null=True)
     tier_reduction: DataAttribute[TierReduction] = DataAttribute(TierReduction, null=True)
 
 

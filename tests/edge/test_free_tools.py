@@ -101,6 +101,40 @@ def test_r37_free_tools_that_are_bought_while_a_checkout_is_open_go_once_that_is
     assert seats_of(world) == {"ann": [("core", paid)]}
 
 
+def test_r37_free_tools_taken_anew_while_an_upgrade_is_open_go_with_it(waiting):
+    waiting.call("POST", f"/accounts/acme/subscriptions/{waiting.sub}/cancel", {"understood": True})
+    anew = waiting.subscribed({"price": "hub-free"})
+    seat = {"seats": [{"subscription": anew, "seat_type": "core"}]}
+    waiting.call("PUT", "/accounts/acme/users/eve", seat, permissions=GIVE)
+    paid = pay(waiting)
+    listed = waiting.call("GET", "/accounts/acme/subscriptions").json["items"]
+    assert {each["id"]: each["status"] for each in listed} == {
+        waiting.sub: "canceled",
+        anew: "canceled",
+        paid: "active",
+    }
+    assert seats_of(waiting) == {"ann": [], "bob": [], "eve": [("core", paid)]}
+
+
+def test_r37_what_is_paid_for_is_never_taken_for_free_tools(waiting):
+    any_seat = FREE["prices"]["core-seat"] | {"edition": None}
+    waiting.staff("PUT", "/catalog", FREE | {"prices": FREE["prices"] | {"any-seat": any_seat}})
+    bought = waiting.call("POST", f"/accounts/acme/subscriptions/{waiting.sub}/seats/core", {"quantity": 1})
+    assert bought.json["cost_from_then"]["amount"] == "45.00"
+    paid = pay(waiting)
+    listed = waiting.call("GET", "/accounts/acme/subscriptions").json["items"]
+    assert {each["id"]: each["status"] for each in listed} == {waiting.sub: "active", paid: "active"}
+    assert seats_of(waiting) == {"ann": [("core", waiting.sub)], "bob": [("core", waiting.sub)]}
+    shown = waiting.call("POST", "/accounts/acme/checkout/preview", {"items": [{"price": "hub-starter"}]})
+    assert (shown.status, shown.json["replaces"]) == (200, None)
+
+
+def test_f6_free_tools_are_had_in_a_checkout_of_their_own():
+    world = World()
+    world.staff("PUT", "/catalog", FREE)
+    assert buy(world, "hub-free", "sales-seat") == (409, "free_alone")
+
+
 def test_what_is_no_upgrade_from_free_tools_is_refused(free):
     _, late = upgrade(free, {"price": "core-starter", "starts_on": "2026-03-01"})
     assert (late.status, late.json["code"]) == (422, "invalid_start")
@@ -162,14 +196,14 @@ def test_r37_whoever_is_active_is_served_first(free):
     ]
 
 
-def crowd(world, viewers):
-    """So many more users who look on."""
-    names = [f"user-{n:03}" for n in range(viewers)]
+def crowd(world, many, kind="view-only"):
+    """So many more users who look on, or sit on another seat."""
+    names = [f"user-{n:03}" for n in range(many)]
     book = queries.book("acme", world.sub).subscription
-    seat = (HeldSeat("view-only", world.sub),)
-    for start in range(0, viewers, 50):
+    seat = (HeldSeat(kind, world.sub),)
+    for start in range(0, many, 50):
         some = names[start : start + 50]
-        grown = book.with_assigned("view-only", book.assigned_of("view-only") + len(some))
+        grown = book.with_assigned(kind, book.assigned_of(kind) + len(some))
         users = (User("acme", name, seats=seat) for name in some)
         table.commit(Changes(put=(grown, *users)), world.cloud.now)
         book = queries.book("acme", world.sub).subscription
@@ -213,6 +247,45 @@ def test_r37_what_a_crash_has_left_behind_is_moved_by_the_sweep(free):
     assert 0 < len(moved_before) < len(names)
     free.on("2026-01-25T16:00:00Z")
     assert everybody_sits_where_the_counters_say(free, paid) == ["core"] + ["view-only"] * 61
+
+
+def test_r34_a_removal_asked_for_while_users_still_move_in_is_cancelled_where_its_seats_are_needed(free):
+    partners = crowd(free, 30, "partner")
+    free.staff("PUT", "/catalog", FREE)
+
+    normally, commits = free.cloud.store.fault, []
+
+    def asks(where, call):
+        commits.append(where == "store.commit")
+        if where == "store.commit" and sum(commits) == 3:  # it is opened, it is paid, and then
+            free.cloud.store.fault = normally
+            [paid] = [each.id for each in queries.alive_subscriptions("acme")]
+            asked = free.call("PUT", f"/accounts/acme/subscriptions/{paid}/seats/partner/removal", {"quantity": 5})
+            assert asked.status == 200
+        return normally(where, call)
+
+    free.cloud.store.fault = asks
+    _, bought = upgrade(free, {"price": "partner-seat", "quantity": 31})
+    paid = bought.json["subscriptions"][0]["id"]
+    [partner] = [
+        each
+        for each in free.call("GET", f"/accounts/acme/subscriptions/{paid}/seats").json["seats"]
+        if each["seat_type"] == "partner"
+    ]
+    assert (partner["assigned"], partner["additional"], partner["pending_removal"]) == (len(partners), 31, None)
+    assert "seats.removal_canceled" in free.audit()
+
+
+def test_r37_all_who_lose_a_seat_are_told(free):
+    losing = crowd(free, 30, "partner")
+    shown, _ = upgrade(free)
+    assert shown["loses_access"] == ["bob", *losing]
+    [told] = [
+        each
+        for each in free.call("GET", "/accounts/acme/events", permissions="billing.view").json["items"]
+        if each["type"] == "subscription.upgraded"
+    ]
+    assert (told["lost"], told["lost_seats"]) == (31, ["bob", *losing])
 
 
 @pytest.fixture
@@ -264,3 +337,13 @@ def test_r37_an_upgrade_of_what_has_ended_meanwhile_moves_nobody(waiting):
     assert seats_of(waiting) == {"ann": [], "bob": []}, "their seats ended with the subscription"
     given = waiting.call("PUT", f"/accounts/acme/subscriptions/{paid}/seats/core/users/bob", {}, permissions=GIVE)
     assert given.json["joined"] == ["bob"]
+
+
+def test_f5_the_first_partner_seat_is_bought_and_given_in_one_step(free):
+    seat = f"/accounts/acme/subscriptions/{free.sub}/seats/partner/users/bob"
+    refused = free.call("PUT", seat, {}, permissions=GIVE)
+    assert (refused.status, refused.json["code"]) == (409, "no_free_seat")
+    given = free.call("PUT", seat, {"buy": 1}, permissions=GIVE)
+    assert (given.status, given.json["joined"], given.json["additional"]) == (200, ["bob"], 1)
+    unknown = free.call("PUT", seat.replace("partner", "sales"), {"buy": 1}, permissions=GIVE)
+    assert (unknown.status, unknown.json["code"]) == (404, "unknown_seat_type")

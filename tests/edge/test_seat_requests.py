@@ -1,11 +1,14 @@
 """Removals and seats while somebody else writes, and on a subscription whose renewal is due."""
 
+from dataclasses import replace
+
 import pytest
 
 from infra.local.invocations import sqs_event
 from infra.local.queues import Message
+from shared.domain.changes import Changes
 from shared.domain.subscription import MOST_PENDING
-from shared.store import queries
+from shared.store import queries, table
 from tests.edge.another_lambda import Meanwhile
 from tests.edge.test_seats import GIVE, HUB, Office
 
@@ -165,6 +168,14 @@ def test_on_a_subscription_that_is_due_a_purchase_is_for_the_new_period(office):
 
 
 # -- the 51st item -----------------------------------------------------------------------------------------
+
+
+def test_d1_no_removal_is_scheduled_for_a_day_that_is_past(office):
+    book = queries.book("acme", office.sub)
+    table.commit(Changes(put=(replace(book.subscription, parked=True),)), office.cloud.now)
+    office.on("2026-03-10T15:00:00Z")
+    for method, path in (("PUT", office.removal), ("POST", f"{office.removal}/preview")):
+        assert office.refused(method, path, {"quantity": 1}) == (409, "catching_up")
 
 
 @pytest.fixture

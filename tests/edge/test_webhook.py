@@ -147,6 +147,15 @@ def test_a_success_is_applied_once_however_often_it_is_told(world):
     assert (world.audit(), world.contents()) == (happened, contents)
 
 
+def test_a_checkout_is_complete_though_stripe_does_not_know_the_card_any_more(world):
+    world.cloud.stripe.pay(world.intent, "pm_card_visa")
+    succeeded = told(world)["payment_intent.succeeded"]
+    world.cloud.stripe._account.payment_methods.clear()
+    assert deliver(world, succeeded) == (200, None)
+    assert standing(world) == ("complete", "paid")
+    assert method_of(world) is None
+
+
 def test_of_a_failure_stripe_is_asked_how_things_stand(world):
     world.cloud.stripe.pay(world.intent, "pm_card_chargeDeclined")
     failed = told(world)["payment_intent.payment_failed"]
@@ -230,6 +239,15 @@ def test_what_concerns_nothing_of_ours_is_taken_note_of(world, kind, thing):
     assert deliver(world, json.dumps(message)) == (200, None)
     assert world.contents() == before
     assert world.line.told() == []
+
+
+def test_what_stripe_does_not_know_any_more_is_taken_note_of(world):
+    before = world.contents()
+    intent = {"id": "pi_gone", "status": "requires_payment_method", "amount": 10000, "currency": "usd"}
+    intent["metadata"] = {"account": "acme", "invoice": world.checkout["invoice"]["id"]}
+    message = {"type": "payment_intent.payment_failed", "created": 1769353200, "data": {"object": intent}}
+    assert deliver(world, json.dumps(message)) == (200, None)
+    assert world.contents() == before
 
 
 # -- ways to pay -------------------------------------------------------------------------------------------
