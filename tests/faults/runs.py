@@ -142,7 +142,8 @@ def caught(name: str) -> Tally:
     run = catches(theatre(), mutant)
     by = run.violations[0].name if run else "nothing"
     tally = Tally(caught=by in mutant.caught_by)
-    tally.notes = [f"| {mutant.name} | {mutant.what} | {mutant.script}{_with(run)} | {by} |"]
+    scripts = " and ".join((mutant.script, *mutant.also))
+    tally.notes = [f"| {mutant.name} | {mutant.what} | {scripts}{_with(run)} | {by} |"]
     if not tally.caught:
         tally.wrong["not caught"] += 1
     return tally

@@ -12,6 +12,7 @@ from unittest.mock import patch
 import pytest
 
 from tests.faults import runs
+from tests.faults.__main__ import SEEDS
 from tests.faults.chance import Chance, play
 from tests.faults.explore import Theatre, words
 from tests.faults.invariants import Violation
@@ -223,3 +224,12 @@ def test_the_page_tells_of_every_script_every_way_to_fail_and_every_wrong_design
     assert {kind for kinds in KINDS.values() for kind in kinds} <= set(re.findall(r"`(\w+)`", played))
     for mutant in MUTANTS:
         assert f"| {mutant.name} | {mutant.what} | {mutant.script}" in caught
+
+
+def test_the_page_tells_what_is_played_in_pairs_and_by_chance():
+    page = " ".join(PAGE.read_text(encoding="utf-8").split())
+    told = page.partition("So are played")[2].partition("The other scripts")[0]
+    parts = dict(zip((1, 2, 9), re.split("with every second|with every ninth", told), strict=True))
+    named = {name: every for every, part in parts.items() for name in re.findall(r"\*([^*]+)\*", part)}
+    assert named == {name: script.in_pairs for name, script in SCRIPTS.items() if script.in_pairs}
+    assert f"By chance: {len(SEEDS)} runs" in page
