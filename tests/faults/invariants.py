@@ -40,8 +40,8 @@ class Declines(NamedTuple):
 
 _NONE = Declines(0, 0, None)
 _MEMORY = (
-    "promised", "settled", "succeeded", "declines", "failures", "periods", "submitted", "paid_back", "arrived",
-    "lost", "idle",
+    "promised", "settled", "succeeded", "declines", "failures", "failed", "periods", "submitted", "paid_back",
+    "arrived", "lost", "idle",
 )  # fmt: skip
 MOST_IDLE = 3
 """So often may something be worked at and be as due as before, as by a clock that is behind."""
@@ -59,6 +59,7 @@ class Watch:
         self.foreign: set[str] = set()  # PaymentIntents that somebody else made
         self.declines: dict[Any, Declines] = {}  # of the way to pay that was tried last
         self.failures: dict[Any, int] = {}  # of all of them
+        self.failed: dict[Any, int] = {}  # with those of what the payer tried
         self.periods: dict[Any, tuple[str, str, str]] = {}  # how far a subscription is billed, by what, from when
         self.submitted: dict[Any, str] = {}  # what was seen on its way, or through
         self.paid_back: dict[Any, str] = {}  # refunds of Stripe by account, invoice and number
@@ -162,6 +163,9 @@ class Watch:
         if attempt:
             of = f"{key}: {attempt['amount']} is asked for, {promise.amount} is owed"
             self.expect("frozen", of, holds=attempt["amount"] == promise.amount)
+            counted, there_were = attempt.get("declines", 0), self.failed.get(key, 0)
+            what = f"{key}: {counted} declines are counted, there were {there_were}"
+            self.expect("dunning", what, holds=counted <= there_were)
         before = self.settled.get(key, status)
         self.expect("absorbing", f"{key} was {before} and is {status}", holds=before == status)
         if attempt and attempt.get("by_hand", 0) != attempt_of(old).get("by_hand", 0):
@@ -243,12 +247,8 @@ class Watch:
                 what = event["type"].partition(".")[2]
                 if event["request"]["id"] and what in ("processing", "payment_failed", "succeeded"):
                     self._tried(key, intent, event["created"])
-                if what == "payment_failed" and not self.payer:
-                    count = self.declines.get(key, _NONE).count
-                    self.declines[key] = Declines(count + 1, event["created"], _method(intent))
-                    self.failures[key] = self.failures.get(key, 0) + 1
-                elif what == "payment_failed":
-                    self._hidden(key)
+                if what == "payment_failed":
+                    self._failed(key, intent, event["created"])
                 if what in ("processing", "succeeded"):
                     self.submitted[key] = intent["id"]
                 if what == "succeeded":
@@ -265,6 +265,14 @@ class Watch:
             self.expect("amount", what, holds=(intent["amount_received"], intent["currency"]) == owed)
         dead = self.settled.get(key) in ("void", "uncollectible")
         self.expect("nothing after the end", f"{key} was given up, then {intent['id']} succeeded", holds=not dead)
+
+    def _failed(self, key: Any, intent: Any, at: int) -> None:
+        self.failed[key] = self.failed.get(key, 0) + 1
+        if self.payer:
+            self._hidden(key)
+        else:
+            self.declines[key] = Declines(self.declines.get(key, _NONE).count + 1, at, _method(intent))
+            self.failures[key] = self.failures.get(key, 0) + 1
 
     def _hidden(self, key: Any) -> None:
         """A decline that nobody has heard of cannot be found any more: Stripe shows what the payer tried since."""
