@@ -255,7 +255,8 @@ class Stage(Cloud):
             if self._one_thing():
                 continue
             instant = self._next_instant()
-            end = max(until, self.stopped_until + HOUR)  # what an outage has put off is done after it
+            back = max(self.stopped_until + HOUR, self.stripe_down_until + 2 * HOUR)
+            end = max(until, back)  # what an outage has put off is done after it
             if instant is None or instant > end:
                 self.now = max(end, self.now)
                 return True
