@@ -347,7 +347,7 @@ def test_r32_r33_one_request_for_each_type_cancelled_to_be_changed(office):
 
 
 def test_r34_f4_d2_giving_one_of_the_seats_again_cancels_the_whole_request(office):
-    office.ask("PUT", f"{office.seats}/sales/removal", {"quantity": 2})
+    office.on("2026-02-07T15:30:00Z").ask("PUT", f"{office.seats}/sales/removal", {"quantity": 2})
     assert office.move(["ann"])["removal_canceled"] is None, "a third seat was free"
     wanted = {"assign": ["bob"]}
     shown = office.ask("POST", f"{office.seats}/sales/assignments/preview", wanted)
