@@ -162,7 +162,7 @@ class Catalog:
         interval and commitment.
         """
         same = self._by_id.get(bought_at)
-        if same and same.kind is Kind.SEAT and not same.legacy:
+        if same and same.kind is Kind.SEAT and same.seat_type == seat_type and not same.legacy:
             return same
         successors = [
             price

@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from botocore.exceptions import BotoCoreError
+from pynamodb.exceptions import PynamoDBConnectionError, TransactWriteError
+
 from shared import payments
 from shared.domain import audit, reconciliation
 from shared.domain.changes import Changes
@@ -23,7 +26,10 @@ DAYS_BACK = 3
 """So many days are looked at every day: a run that is missed is made up for by the next."""
 SEGMENTS = 4
 """Into so many parts the table is divided, which are looked through side by side."""
-_LATER = (payments.NoAnswer, payments.Unclear, table.Stale, upkeep.CatchingUp)
+_LATER = (
+    *(payments.NoAnswer, payments.Unclear, table.Stale, upkeep.CatchingUp),
+    *(PynamoDBConnectionError, TransactWriteError, BotoCoreError),
+)
 """What says no more than: the same again in a while."""
 
 
@@ -91,6 +97,8 @@ def tell(differs: Difference) -> None:
     events = (differs.event,) if queries.find_account(differs.account_id) else ()
     try:
         table.commit(Changes(put=(differs,), events=events), clock.now())
+    except table.Busy:
+        raise
     except table.Stale:  # it was told before
         return
     record((differs.event,))

@@ -29,6 +29,10 @@ class Stale(Conflict):
     code = "busy"
 
 
+class Busy(Stale):
+    """Someone else is writing at this very moment: nobody knows yet whether the data changes."""
+
+
 class Once(NamedTuple):
     """The idempotency key of a request in its scope, a digest of the request, and the answer to it."""
 
@@ -77,8 +81,8 @@ def commit(
                 transaction.condition_check(type(record), record.PK, record.SK, condition)
             beside(transaction)
     except TransactWriteError as error:
-        if _lost_a_race(error):
-            raise Stale("Others are changing the same things right now. Please try again.") from error
+        if lost := _lost_a_race(error):
+            raise lost("Others are changing the same things right now. Please try again.") from error
         raise
 
 
@@ -130,9 +134,11 @@ def _unless_there(record: Record, now: datetime) -> Condition | None:
     return Record.PK.does_not_exist() if record.written_once else None
 
 
-def _lost_a_race(error: TransactWriteError) -> bool:
+def _lost_a_race(error: TransactWriteError) -> type[Stale] | None:
     codes = {reason.code for reason in error.cancellation_reasons if reason}
-    return bool(codes & {"ConditionalCheckFailed", "TransactionConflict"})
+    if "ConditionalCheckFailed" in codes:
+        return Stale
+    return Busy if "TransactionConflict" in codes else None
 
 
 def _entry(changes: Changes, now: datetime, once: Once | None) -> Entry:

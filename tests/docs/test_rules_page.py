@@ -42,7 +42,9 @@ def test_a_rule_stands_where_the_page_says_and_is_proven_by_what_bears_its_numbe
             assert rule.lower() in name.split("_"), f"{name} does not bear {rule}"
 
 
-def test_every_rule_that_a_test_bears_stands_on_the_page():
+def test_every_rule_that_a_test_or_a_story_bears_stands_on_the_page():
     tests = (name for path in (ROOT / "tests").rglob("test_*.py") for name in names_of(path))
-    born = {word.upper() for name in tests for word in name.split("_") if re.fullmatch(r"[rd]\d+", word)}
-    assert born <= {rule for rule, _, _ in ROWS}
+    born = {word.upper() for name in tests for word in name.split("_") if re.fullmatch(r"[rfd]\d+", word)}
+    leads = (path.read_text().partition(":")[0] for path in STORIES.glob("*.yaml"))
+    told = {rule for lead in leads for rule in re.findall(r"\b[RFD]\d+", lead)}
+    assert born | told <= {rule for rule, _, _ in ROWS}

@@ -7,12 +7,13 @@ import pytest
 
 from shared.domain.subscription import MOST_PENDING
 from shared.store import queries
-from tests.edge.test_seats import Office
+from tests.edge.test_seats import HUB, Office
 from tests.world import SEAT
 
 PAGE = (Path(__file__).parents[2] / "docs" / "seats.md").read_text()
 TABLE = re.search(r"<!-- table -->\n(.+?)<!-- /table -->", PAGE, re.DOTALL)[1]
 ROWS = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in TABLE.splitlines()[2:]]
+HUB_PLAN = HUB["prices"]["hub-professional"]
 NO_REMOVAL = ("schedule a removal", "end after the last payment")
 ONE = {"quantity": 1}
 
@@ -33,12 +34,47 @@ def failing():
     return office.on("2026-02-06")
 
 
+def free():
+    """Free tools, and sales seats that cost nothing."""
+    prices = {
+        "sales-seat": SEAT | {"amount": "0.00"},
+        "hub-free": HUB_PLAN | {"edition": "free", "amount": "0.00"},
+        "hub-starter": HUB_PLAN | {"edition": "starter", "amount": "20.00"},
+    }
+    return Office(FOUR, {"price": "hub-free"}, now="2026-02-07T15:00:00Z", **prices)
+
+
+def upgrading():
+    """An upgrade of them is open."""
+    office = free()
+    office.open = opened(office)
+    return office
+
+
+def opened(office):
+    """An upgrade whose first charge is declined: it waits for its payer."""
+    office.cloud.stripe.becomes(queries.account("acme").payment_method, "card_declined")
+    checkout = office.ask("POST", "/accounts/acme/checkout", STARTER)
+    assert (checkout["status"], queries.checkout("acme", checkout["id"]).replaces) == ("open", office.sub)
+    return checkout
+
+
+def tiered():
+    """The second tier of contacts."""
+    return Office(FOUR, {"price": "contacts-starter", "quantity": 20}, term="quarter")
+
+
 FOUR = {"price": "sales-seat", "quantity": 3}
+STARTER = {"items": [{"price": "hub-starter"}]}
 OFFICES = {
     "cancel, no commitment left": lambda: Office(FOUR),
     "end after the last payment": quarterly,
     "end by dunning": failing,
+    "open an upgrade from free tools": free,
+    "an upgrade from free tools is paid": upgrading,
     "exceed the contact tier": lambda: Office(FOUR, {"price": "contacts-starter"}, term="quarter"),
+    "ask for a lower contact tier": tiered,
+    "a lower contact tier begins": tiered,
     "an invoice is drawn early: the 51st item": lambda: Office(
         FOUR | {"price": "yearly"}, term="year", yearly=SEAT | {"interval": "year"}
     ),
@@ -68,9 +104,29 @@ def crowd(office):
 
 
 def upgrade(office):
-    """A paid subscription is no free one, whatever waits for it."""
-    body = {"items": [{"price": "service-seat"}], "replaces": office.sub}
-    return office.refused("POST", "/accounts/acme/checkout/preview", body)
+    """Refused while a removal waits; without one it is opened, and what was bought still waits."""
+    refused = office.refused("POST", "/accounts/acme/checkout", STARTER)
+    office.ask("DELETE", f"{office.sales}/removal")
+    opened(office)
+    return refused
+
+
+def pay(office):
+    """What is open is paid with another card."""
+    office.cloud.stripe.pay(office.open["payment"]["client_secret"].partition("_secret_")[0], "pm_card_visa")
+    office.cloud.settle()
+
+
+def lower(office):
+    office.ask("PUT", "/accounts/acme/tier-reduction", {"contacts": 10})
+
+
+def lowered(office):
+    """Asked for in February, it begins with the term, which has three seats; the lowest tier costs nothing."""
+    lower(office)
+    office.on("2026-04-26")
+    lines = [(line["description"], line["amount"]) for line in office.invoices()[-1]["lines"]]
+    assert lines == [("3 × Sales Hub seat", "300.00")]
 
 
 def exceed(office):
@@ -103,8 +159,11 @@ COMMANDS = {
     "pay by another method": lambda office: office.ask(
         "POST", "/accounts/acme/payment-method", {"payment_method": "pm_card_mastercard"}
     ),
-    "upgrade from free tools": upgrade,
+    "open an upgrade from free tools": upgrade,
+    "an upgrade from free tools is paid": pay,
     "exceed the contact tier": exceed,
+    "ask for a lower contact tier": lower,
+    "a lower contact tier begins": lowered,
 }
 
 
@@ -113,7 +172,9 @@ def items(before, after, office):
     if after.pending == before.pending:
         return "stay"
     if after.pending:
-        return "one more"
+        more = [each for each in after.pending if each not in before.pending]
+        assert set(before.pending) <= set(after.pending)
+        return "one more" if [each.quantity for each in more] == [1] else f"{more} more"
     billed = [line["description"] for bill in office.invoices() for line in bill["lines"]]
     return "on the invoice" if any(text.endswith(" days") for text in billed) else "dropped"
 
@@ -128,7 +189,7 @@ def removals(before, after, office, said):
         return "one"
     happened = office.audit()
     became = {
-        "dropped": "subscription.canceled" in happened,
+        "dropped": {"subscription.canceled", "subscription.upgraded"} & set(happened),
         "cannot wait": not before.removals,
         "done": "seats.removed" in happened,
         "cancelled, all of it": "seats.assigned" in happened[-1:],

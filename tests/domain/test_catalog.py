@@ -7,7 +7,7 @@ import msgspec
 import pytest
 import yaml
 
-from shared.domain.catalog import MOST_PRICES, MOST_TIERS, Catalog, Kind, Price, Tier, check, terms_of
+from shared.domain.catalog import MOST_PRICES, MOST_TIERS, Catalog, Kind, Price, SeatType, Tier, check, terms_of
 from shared.domain.errors import Conflict, Invalid, NotFound
 from shared.domain.money import Money
 from shared.domain.periods import Interval
@@ -26,6 +26,7 @@ CONTACTS = Price(
     included_contacts=2000,
     step=Tier(5000, "250.00"),
 )
+GRATIS = (SeatType("view-only", "View-Only", free=True, unlimited=True), SeatType("partner", "Partner", free=True))
 BANDS = replace(CONTACTS, step=None, amount="10.00", tiers=(Tier(7000, "250.00"), Tier(12000, "450.00")))
 
 
@@ -149,6 +150,12 @@ def test_only_whether_it_is_still_sold_can_change_of_a_price():
         (replace(SEAT, step=Tier(1000, "1.00")), ("prices", "sales-seat", "tiers")),
         (replace(PLAN, seat_type=None), ("prices", "hub-professional", "seat_type")),
         (replace(PLAN, included_seats=-1), ("prices", "hub-professional", "included_seats")),
+        (replace(PLAN, minimum=1), ("prices", "hub-professional", "minimum")),
+        (replace(SEAT, minimum=-1), ("prices", "sales-seat", "minimum")),
+        (replace(SEAT, seat_type="view-only"), ("prices", "sales-seat", "seat_type")),
+        (replace(SEAT, seat_type="view-only", amount="0.00"), ("prices", "sales-seat", "seat_type")),
+        (replace(SEAT, seat_type="partner"), ("prices", "sales-seat", "amount")),
+        (replace(SEAT, seat_type="partner", amount="0.01"), ("prices", "sales-seat", "amount")),
         (replace(PLAN, included_contacts=-1), ("prices", "hub-professional", "included_contacts")),
         (replace(PLAN, interval=None, term=Interval.YEAR), ("prices", "hub-professional", "term")),
         (replace(CONTACTS, step=None), ("prices", "contacts", "tiers")),
@@ -166,7 +173,7 @@ def test_only_whether_it_is_still_sold_can_change_of_a_price():
 )
 def test_a_price_that_could_not_be_sold_at_is_refused_with_where_it_is_wrong(wrong, path):
     with pytest.raises(Invalid) as refusal:
-        check(replace(CATALOG, prices=(wrong,)))
+        check(replace(CATALOG, seat_types=(*SEAT_TYPES, *GRATIS), prices=(wrong,)))
     assert refusal.value.path == path
 
 
@@ -175,6 +182,7 @@ def test_a_price_that_could_not_be_sold_at_is_refused_with_where_it_is_wrong(wro
     [
         ({"products": (replace(PRODUCTS[0], id="Sales!"),)}, ("products", "Sales!")),
         ({"seat_types": (replace(SEAT_TYPES[0], id="-"),)}, ("seat_types", "-")),
+        ({"seat_types": (*SEAT_TYPES, replace(GRATIS[0], free=False))}, ("seat_types", "view-only", "unlimited")),
         ({"prices": tuple(seat_price(id=f"seat-{n}") for n in range(MOST_PRICES + 1))}, ("prices",)),
     ],
 )
@@ -189,6 +197,8 @@ def test_what_can_be_sold_is_accepted():
     check(replace(CATALOG, prices=(*CATALOG.prices, CONTACTS, COMMITTED, SERVICE)))
     check(replace(CATALOG, prices=(BANDS,)))
     check(replace(CATALOG, prices=(replace(CONTACTS, step=Tier(1, "0.00")),)))
+    gift = replace(SEAT, seat_type="partner", amount="0.00")
+    check(replace(CATALOG, seat_types=(*SEAT_TYPES, *GRATIS), prices=(replace(SEAT, minimum=5), gift)))
 
 
 def sample():
@@ -229,6 +239,30 @@ def test_r14_every_edition_of_the_sample_catalogue_sells_further_seats_at_its_ow
         "hub-professional-year": "540.00",
         "hub-enterprise-year": "900.00",
     }
+
+
+def test_f5_starter_has_core_seats_and_those_that_cost_nothing_sales_and_service_begin_with_professional():
+    catalog = sample()
+    sold = {}
+    for price in catalog.prices:
+        if price.seat_type:
+            sold.setdefault((price.product, price.edition), set()).add(price.seat_type)
+    assert sold == {
+        ("hub", "free"): {"core"}, ("hub", "starter"): {"core"}, ("hub", "professional"): {"core"},
+        ("hub", "enterprise"): {"core"}, ("hub", None): {"partner", "developer"},
+        ("sales", "professional"): {"sales"}, ("service", "professional"): {"service"},
+    }  # fmt: skip
+    editions = {product.id: product.editions for product in catalog.products}
+    assert editions["sales"] == editions["service"] == ("professional", "enterprise")
+    assert {each.id: (each.free, each.unlimited) for each in catalog.seat_types} == {
+        "core": (False, False), "sales": (False, False), "service": (False, False),
+        "view-only": (True, True), "partner": (True, False), "developer": (True, False),
+    }  # fmt: skip
+
+
+def test_f6_of_sales_and_service_seats_one_can_be_bought():
+    seats = [price for price in sample().prices if price.seat_type in {"sales", "service"}]
+    assert [(price.kind, price.minimum) for price in seats] == [(Kind.SEAT, 0)] * 4
 
 
 def further_seat(catalog, plan):

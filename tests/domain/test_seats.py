@@ -277,9 +277,14 @@ def test_seats_are_not_sold_on_what_is_not_running(status):
 
 @pytest.mark.parametrize("status", [Status.ACTIVE, Status.PAST_DUE, Status.TRIALING])
 def test_r14_seats_can_be_bought_at_any_time_while_it_runs(status):
-    book = bought(LineItem(SEAT))
-    running = Book(replace(book.subscription, status=status))
-    assert add(running, 1, "2026-02-07").seats == Seats("sales", 0, 2)
+    seat = seat_price("31.00")
+    sold = Catalog(PRODUCTS, SEAT_TYPES, (seat,))
+    book = bought(LineItem(seat), on="2026-01-25")
+    book = book._replace(subscription=replace(book.subscription, status=status))
+    for n in range(31):
+        purchase = add(book, 1, str(day("2026-01-25") + timedelta(days=n)), sold)
+        assert (purchase.seats.total, purchase.charge) == (2 + n, Money((31 - n) * 1_00, "USD"))
+        book = book.after(purchase.changes)
 
 
 def test_as_many_seats_and_prices_as_may_be_bought():

@@ -160,6 +160,20 @@ def test_d2_d4_who_buys_while_a_removal_waits_is_shown_which_seats_will_leave(of
     assert office.ask("POST", f"{office.seats}/sales/preview", body)["pending_removal"] is None
 
 
+def test_r38_f5_a_seat_that_costs_nothing_is_bought_beside_dear_ones_of_its_product():
+    world = Office({"price": "hub-professional"}, {"price": "core-seat", "quantity": 2})
+    bought = world.ask("POST", f"{world.seats}/partner", {"quantity": 1})
+    assert (bought["unit_price"]["amount"], bought["charge"]["amount"], bought["total"]) == ("0.00", "0.00", 1)
+    assert (world.numbers("core"), world.numbers("partner")) == ((5, 0, 5), (1, 0, 1))
+
+
+def test_r38_f5_the_first_seat_that_costs_nothing_is_bought_in_the_step_that_gives_it():
+    world = Office({"price": "hub-professional"}, {"price": "core-seat", "quantity": 2})
+    given = world.ask("PUT", f"{world.seats}/partner/users/ann", {"buy": 1, "expect_amount": "0.00"})
+    assert (given["action"], given["total"], given["assigned"]) == ("checkout", 1, 1)
+    assert (world.numbers("core"), world.numbers("partner")) == ((5, 0, 5), (1, 1, 0))
+
+
 # -- users -------------------------------------------------------------------------------------------------
 
 

@@ -29,7 +29,7 @@ PATIENCE = [timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 16, 32, 64, 1
 """How a client sends a request again that was not answered."""
 
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 _AT_THE_DESK = ("calls", "_kept", "_faults")
 
 
@@ -255,8 +255,8 @@ class Stage(Cloud):
             if self._one_thing():
                 continue
             instant = self._next_instant()
-            back = max(self.stopped_until + HOUR, self.stripe_down_until + 2 * HOUR)
-            end = max(until, back)  # what an outage has put off is done after it
+            back = max(self.stopped_until + HOUR, self.stripe_down_until + DAY)
+            end = max(until, back)  # what waits for an outage to end
             if instant is None or instant > end:
                 self.now = max(end, self.now)
                 return True

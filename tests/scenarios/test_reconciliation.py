@@ -220,6 +220,17 @@ def test_c8_a_run_that_was_missed_is_made_up_for_by_the_next(world):
     assert alarms() == [differs("unknown_invoice", payment)]
 
 
+@pytest.mark.parametrize(
+    ("where", "how", "times"),
+    [("store.get", "request_lost", 4), ("store.commit", "request_lost", 4), ("store.commit", "conflict", 1)],
+)
+def test_c8_a_table_that_does_not_answer_is_asked_again(world, where, how, times):
+    payment = paid_outside(world, invoice="sub_lost-00007")
+    world.cloud.faults.arm(where, how, times)
+    world.on("2026-01-26T02:00:00Z")
+    assert alarms() == [differs("unknown_invoice", payment)]
+
+
 def test_c8_a_stripe_that_does_not_answer_is_asked_again(world):
     payment = paid_outside(world, invoice="sub_lost-00007")
     world.cloud.stripe.fail_next("stripe.other", "throttled", times=3)
