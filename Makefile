@@ -48,7 +48,7 @@ test: setup browser check .venv-deploy/.installed  ## Pass every test, `make che
 	$(BIN)/python -m pytest -n auto --dist worksteal
 	@$(MAKE) --no-print-directory deploy-local
 
-proof: setup  ## Every fault at every call, every two within reach, and by chance: most of an hour on 2 cores
+proof: setup  ## Every fault at every call, every two within reach, and by chance: over an hour on 2 cores
 	$(BIN)/python -m tests.faults proof
 
 # The tests of the pay page drive a Chromium. Where Debian's packages can be installed, it is; else this says what to do.

@@ -26,11 +26,14 @@ class Crash(BaseException):
 
 
 @dataclass
-class _Armed:
+class Armed:
+    """A fault that waits for its calls."""
+
     where: str
     how: str
     times: int
     after: int = 0
+    struck: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,15 @@ class Faults:
     """What is armed, and where it strikes."""
 
     def __init__(self, later: Callable[[Callable[[], Any]], None]) -> None:
-        self._armed: list[_Armed] = []
+        self._armed: list[Armed] = []
         self._later = later  # do this when the client has long given up
 
-    def arm(self, where: str, how: str, times: int = 1, after: int = 0) -> None:
+    def arm(self, where: str, how: str, times: int = 1, after: int = 0) -> Armed:
         """Let the next calls of a kind fail, ``after`` so many that do not."""
         assert where in WHERE
         assert how in HOW
-        self._armed.append(_Armed(where, how, times, after))
+        self._armed.append(Armed(where, how, times, after))
+        return self._armed[-1]
 
     def take(self, where: str) -> str | None:
         """How the call that is made now fails, if it does."""
@@ -64,6 +68,7 @@ class Faults:
                 return None
             if armed.where == where and armed.times > 0:
                 armed.times -= 1
+                armed.struck = True
                 return armed.how
         return None
 

@@ -13,6 +13,7 @@ from infra.local.cloud import Cloud
 from infra.local.contact_book import ContactBook
 from infra.local.dynamodb_requests import Change
 from infra.local.expectations import Expectations, Failure, Told, check_answer, dig, shown
+from infra.local.faults import Armed
 from infra.local.invocations import Call, Reply
 from infra.local.outside import asked_to_authenticate, happen
 from infra.local.story import METHODS, Fault, SetContacts, Step, StoryFile, account_in
@@ -42,6 +43,7 @@ class Simulation:
         self._calls = self._published = 0
         self._contacts = ContactBook(self._request)
         self._calling: list[Told] | None = None
+        self._armed: dict[int, Armed] = {}  # by the number of the step
         self.cloud = Cloud(self._instant((0, "at"), self.story.steps[0].at or ""), skip=skip)
         self.cloud.on_commit(self._hear)
 
@@ -110,7 +112,7 @@ class Simulation:
         if step.kind == "call":
             self._call(number, step)
         elif isinstance(step.fault, Fault):
-            self.cloud.faults.arm(step.fault.where, step.fault.how, step.fault.times)
+            self._armed[number] = self.cloud.faults.arm(step.fault.where, step.fault.how, step.fault.times)
         elif isinstance(step.contacts, SetContacts):
             self._contacts.set(step.contacts)
         elif isinstance(step.stripe, dict):
@@ -229,6 +231,10 @@ class Simulation:
     # ---- the end
 
     def _check_outcome(self) -> None:
+        for number, armed in self._armed.items():
+            if not armed.struck:
+                reason = f"this fault struck nothing: no {armed.where} came after it"
+                self.failures.append(str(self.file.file.error(("steps", number, "fault"), reason)))
         subscriptions = {saved: self._status(saved) for saved in self.story.expect.statuses or {}}
         invoices = [shown(self._invoice(*key)) | {"account": key[0]} for key in self._in_order()]
         self.failures += Expectations(self.file.file).check(self.story.expect, self.told, invoices, subscriptions)

@@ -30,10 +30,41 @@ def test_an_amount_is_counted_as_stripe_counts(owed, currency, in_stripes_units)
     assert to_stripe(Money.parse(owed, currency)) == in_stripes_units
 
 
-@given(st.sampled_from(sorted(DIGITS)), st.integers(0, 10**12))
+ZERO_DECIMAL = [
+    "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF",
+]  # fmt: skip
+THREE_DECIMAL = ["BHD", "JOD", "KWD", "OMR", "TND"]  # whose last digit has to be 0
+TWO_DECIMALS_ALL_THE_SAME = ["ISK", "UGX"]  # with nothing after the point: Stripe's special cases
+OF_PAYOUTS_ONLY = ["HUF", "TWD"]  # whole ones when they are paid out; a charge has its two decimals
+NOT_TAKEN = ["IQD", "LYD"]  # of three decimals, and not in Stripe's table
+"""Stripe's table, copied from docs.stripe.com/currencies by hand; any other currency has two decimals."""
+
+
+def decimals(currency):
+    """With how many decimals Stripe wants an amount."""
+    if currency in TWO_DECIMALS_ALL_THE_SAME:
+        return 2
+    return 0 if currency in ZERO_DECIMAL else 3 if currency in THREE_DECIMAL else 2
+
+
+@pytest.mark.parametrize("currency", sorted(DIGITS.keys() - set(NOT_TAKEN)))
+def test_every_currency_is_counted_as_stripes_table_says(currency):
+    assert to_stripe(Money.parse("120", currency)) == 120 * 10 ** decimals(currency)
+
+
+@pytest.mark.parametrize("currency", [*TWO_DECIMALS_ALL_THE_SAME, *OF_PAYOUTS_ONLY])
+def test_stripes_special_cases_are_charged_in_hundredths(currency):
+    assert to_stripe(Money.parse("7", currency)) == 700
+
+
+@given(st.sampled_from(THREE_DECIMAL), st.integers(0, 10**12))
+def test_of_three_decimals_the_last_is_0(currency, amount):
+    assert to_stripe(Money(amount, currency)) % 10 == 0
+
+
+@given(st.sampled_from(sorted(DIGITS.keys() - set(NOT_TAKEN))), st.integers(0, 10**12))
 def test_stripe_is_never_asked_for_more_than_is_owed(currency, amount):
-    theirs = {"ISK": 2, "UGX": 2, "MGA": 0}.get(currency, DIGITS[currency])
-    asked = Fraction(to_stripe(Money(amount, currency)), 10**theirs)
+    asked = Fraction(to_stripe(Money(amount, currency)), 10 ** decimals(currency))
     owed = Fraction(amount, 10 ** DIGITS[currency])
     assert 0 <= owed - asked < (1 if currency == "MGA" else Fraction(1, 100))
 

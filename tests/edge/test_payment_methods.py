@@ -1,7 +1,11 @@
 """Saving a way to pay: of which types, with whose consent, and what is charged by it then."""
 
+import itertools
+from datetime import timedelta
+
 import pytest
 
+from shared.edge import clock
 from shared.store import queries
 from tests.world import World
 
@@ -20,6 +24,11 @@ def save(world, **body):
 def buy(world, *types):
     body = {"items": [{"price": "sales-seat"}], "payment_methods": types}
     return world.call("POST", "/accounts/acme/checkout", body).json
+
+
+def subscribe(world, instant, key):
+    body = {"items": [{"price": "sales-seat"}]}
+    return world.on(instant).call("POST", "/accounts/acme/checkout", body, key=key).json["subscriptions"][0]["id"]
 
 
 def test_a_bank_account_is_saved_with_its_mandate(world):
@@ -80,6 +89,21 @@ def test_f28_what_is_past_due_is_charged_by_the_new_method_the_oldest_first(worl
         event.data["invoice"] for _, event in queries.events("acme").items if event.type == "invoice.paid"
     ]
     assert newest_first[:2] == [f"{subscription}-00002", f"{subscription}-00001"]
+
+
+def test_f28_the_oldest_comes_first_however_its_subscription_is_called(world, monkeypatch):
+    older = subscribe(world, "2026-01-25T15:00:00Z", key="d")
+    newer = subscribe(world, "2026-01-27T15:00:00Z", key="a")
+    assert older > newer
+    world.cloud.stripe.becomes(queries.account("acme").payment_method, "card_lost")
+    world.on("2026-02-28T12:00:00Z")
+    milliseconds = itertools.count()
+    with monkeypatch.context() as moving:
+        moving.setattr(clock, "source", lambda: world.cloud.now + timedelta(milliseconds=next(milliseconds)))
+        save(world, payment_method="pm_card_mastercard")
+    world.on("2026-02-28T12:30:00Z")
+    captured = [charge for charge in world.cloud.stripe._account.charges.values() if charge["captured"]]
+    assert [charge["metadata"]["invoice"] for charge in captured[2:]] == [f"{older}-00001", f"{newer}-00001"]
 
 
 def test_r74_a_card_that_paid_once_without_being_saved_is_not_charged_from_then_on(world):

@@ -7,20 +7,22 @@ from urllib.parse import urlencode
 
 from infra.local.cloud import STRIPE_KEY
 from infra.local.simulate import STAFF
+from tests.faults.ways import QUEUED
 from tests.world import SEAT
 
 BOUGHT = datetime(2026, 1, 25, 15, tzinfo=UTC)
 RENEWAL = datetime(2026, 2, 25, 5, tzinfo=UTC)  # midnight in New York, on which the second period begins
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-VISA, BANK = "pm_card_visa", "pm_usBankAccount_success"
+VISA, LOST, BANK = "pm_card_visa", "pm_card_chargeDeclinedLostCard", "pm_usBankAccount_success"
+SMALL_DEPOSITS = "pm_usBankAccount_microdeposits"
 BOTH = ["card", "us_bank_account"]
 
 # -- the seller --------------------------------------------------------------------------------------------
 
 
-def sells(stage, prices=None, retry_days=(3, 5, 7)):
+def sells(stage, prices=None, retry_days=(3, 5, 7), **seller):
     """The seller, and a catalogue with one seat unless others are named by what is special of them."""
-    seller = {"timezone": "America/New_York", "currency": "USD", "retry_days": list(retry_days)}
+    seller |= {"timezone": "America/New_York", "currency": "USD", "retry_days": list(retry_days)}
     stage.staff("PUT", "/sellers/us", seller)
     prices = {name: SEAT | special for name, special in (prices or {"sales-seat": {}}).items()}
     stage.staff("PUT", "/catalog", {"prices": prices})
@@ -63,6 +65,14 @@ def refunds(amount=None, name="acme"):
     return give
 
 
+def is_redriven(stage):
+    """What waits in the queues comes again out of the dead letters after three days, in which nothing runs."""
+    for name in stage.template.queues:
+        for message in stage.queues.messages(name):
+            message.visible_at = stage.now + QUEUED["redriven"]
+    stage.stop(QUEUED["redriven"])
+
+
 # -- the customer ------------------------------------------------------------------------------------------
 
 
@@ -99,6 +109,12 @@ def cancels(stage):
     return stage.ask("POST", path, body, key=f"cancel at {stage.now}")
 
 
+def buys_two_groups(stage):
+    """Check out seats by the month and seats by the year: two subscriptions, paid at once."""
+    items = [{"price": "sales-seat", "quantity": 5}, {"price": "yearly", "quantity": 2}]
+    return buys(stage, items=items)
+
+
 def pays_by_hand(stage, name="acme"):
     """Have the last invoice charged now."""
     path = f"/accounts/{name}/invoices/{latest_invoice(stage, name)}/pay"
@@ -133,17 +149,55 @@ def pays_at_last(stage):
     stage.by_payer(lambda: stage.stripe.pay(first, VISA))
 
 
-def pays_meanwhile(stage):
+def pays_meanwhile(stage, method=VISA):
     """The payer enters a card for what was declined, and Stripe tells of it at once."""
     waiting = [each["id"] for each in _of_the_renewal(stage) if each["status"] == "requires_payment_method"]
     if waiting:
-        stage.by_payer(lambda: stage.stripe.pay(waiting[0], VISA))
+        stage.by_payer(lambda: stage.stripe.pay(waiting[0], method))
         stage.turn()
+
+
+def pays_by_link(stage, method=VISA, hours=48, name="acme"):
+    """The payer opens the pay page of the last invoice and pays there; who cannot yet comes again in an hour."""
+    path = f"/accounts/{name}/invoices/{latest_invoice(stage, name)}"
+    reply = stage.ask("GET", path, key=f"invoice at {stage.now}", account=name)
+    link = (reply.json["pay_page"] or "").partition("/v1")[2] if reply.status == 200 else ""
+    opened = link and stage.ask("GET", link, key=f"page at {stage.now}", account=name)
+    begun = opened and stage.ask("POST", link, key=f"payment at {stage.now}", account=name)
+    if begun and begun.status < 300:
+        intent = begun.json["client_secret"].partition("_secret")[0]
+        stage.by_payer(lambda: stage.stripe.pay(intent, method))
+    elif hours and (link or reply.status != 200):
+        stage.later(HOUR, partial(pays_by_link, stage, method, hours - 1, name))
 
 
 def disputes(stage):
     """The payer's bank takes the first payment back."""
     stage.stripe.dispute(intents(stage, "succeeded")[0])
+
+
+def wins(stage):
+    """The bank decides that the money was owed."""
+    for dispute in [each for each in stage.stripe._account.disputes.values() if each["status"] == "needs_response"]:
+        stage.stripe.close_dispute(dispute["id"], won=True)
+
+
+def comes_back(stage, hours=48):
+    """The payer's bank gives the first refund back, once there is one."""
+    made = next(iter(stage.stripe._account.refunds.values()), None)
+    if made and made["status"] != "failed":
+        stage.stripe.fail_refund(made["id"])
+    elif made is None and hours:
+        stage.later(HOUR, partial(comes_back, stage, hours - 1))
+
+
+def verifies(stage, hours=48):
+    """The payer says which small deposits came in, once they are asked for."""
+    asked = [each for each in intents(stage, "requires_action") if _asks(stage, each, "verify_with_microdeposits")]
+    if asked:
+        stage.by_payer(lambda: stage.stripe.verify(asked[0]))
+    elif hours and not intents(stage, "succeeded", "processing", "canceled"):
+        stage.later(HOUR, partial(verifies, stage, hours=hours - 1))
 
 
 def settles(stage):
@@ -160,6 +214,25 @@ def bounces(stage):
 
 def proves(stage, hours=48):
     """The payer proves to be the card's holder, as soon as that is asked for."""
+    _when_asked_to_prove(stage, stage.stripe.authenticate, hours)
+
+
+def fails_to_prove(stage):
+    """The payer comes with a card of this kind, and does not prove to be its holder."""
+
+    def fail(intent):
+        stage.stripe.pay(intent, "pm_card_authenticationRequired")
+        stage.stripe.fail(intent)
+
+    _when_asked_to_prove(stage, fail)
+
+
+def loses_another_card(stage):
+    """The payer, asked to prove to be the holder of the saved card, comes with another one, which was lost."""
+    _when_asked_to_prove(stage, lambda intent: stage.stripe.pay(intent, LOST))
+
+
+def _when_asked_to_prove(stage, do, hours=48):
     asked = [
         each["id"]
         for each in stage.stripe._account.payment_intents.values()
@@ -167,9 +240,9 @@ def proves(stage, hours=48):
         and each["status"] == "requires_payment_method"
     ]
     if asked:
-        stage.by_payer(lambda: stage.stripe.authenticate(asked[0]))
+        stage.by_payer(lambda: do(asked[0]))
     elif hours:
-        stage.later(HOUR, partial(proves, stage, hours - 1))
+        stage.later(HOUR, partial(_when_asked_to_prove, stage, do, hours - 1))
 
 
 def meddles(stage):
@@ -196,6 +269,10 @@ def intents(stage, *states):
     """The ids of the PaymentIntents in one of these states."""
     found = stage.stripe._account.payment_intents.values()
     return [each["id"] for each in found if each["status"] in states and each["id"] not in stage.watch.foreign]
+
+
+def _asks(stage, intent, what):
+    return stage.stripe._account.payment_intents[intent]["next_action"]["type"] == what
 
 
 def subscription(stage, name="acme"):

@@ -14,7 +14,7 @@ from tests.faults.scripts import Script
 from tests.faults.ways import kinds_at
 
 RARE = {"outage": 0.02, "stripe_down": 0.02, "held_for_days": 0.1, "redriven": 0.1}
-"""How often a fault that costs days is taken when it is drawn."""
+"""How often a fault that costs days is taken when it is drawn; else another is drawn in its place."""
 DEEPEST = 2
 """A rival's rival has no rival."""
 MOODS = {"declines": 0.02, "saves": 0.01, "buys_seat": 0.02, "pays_by_hand": 0.01}
@@ -31,6 +31,33 @@ class Chance(NamedTuple):
     customers: int = 20
     days: int = 140
     moods: bool = True  # whether banks decline and people do things
+
+    @classmethod
+    def read(cls, words):
+        """A run by the words that name it.
+
+        >>> Chance.read(["7", "0.15", "calm", "customers=2"])
+        Chance(seed=7, rate=0.15, customers=2, days=140, moods=False)
+        """
+        seed, *others = words
+        rates = [float(each) for each in others if each[0].isdigit()]
+        sizes = {name: int(size) for name, _, size in (each.partition("=") for each in others) if size}
+        return cls(int(seed), *rates, moods="calm" not in others, **sizes)
+
+    @property
+    def words(self):
+        """What it is called on the command line.
+
+        >>> Chance(7, 0.15, customers=2, moods=False).words
+        'random 7 0.15 customers=2 calm'
+        """
+        usual = Chance(0)
+        sizes = [
+            f"{name}={getattr(self, name)}"
+            for name in ("customers", "days")
+            if getattr(self, name) != getattr(usual, name)
+        ]
+        return " ".join(["random", str(self.seed), str(self.rate), *sizes, *([] if self.moods else ["calm"])])
 
     @property
     def script(self):
@@ -80,9 +107,10 @@ class Dice:
         """How a call to a place fails, mostly not at all."""
         if self._dice.random() >= self._rate:
             return None
-        kind = self._dice.choice(kinds_at(where))
-        if self._dice.random() >= RARE.get(kind, 1) or (kind == "rival" and self._stage.depth >= DEEPEST):
-            return None
+        kinds = [kind for kind in kinds_at(where) if kind != "rival" or self._stage.depth < DEEPEST]
+        kind = self._dice.choice(kinds)
+        if self._dice.random() >= RARE.get(kind, 1):
+            kind = self._dice.choice([each for each in kinds if each not in RARE])
         self.struck += 1
         return kind
 

@@ -1,11 +1,13 @@
 """What must hold after every commit and every call of Stripe, and what must hold in the end."""
 
 import json
+from collections import Counter
 from itertools import islice
 from typing import Any, NamedTuple
 
 from shared.domain.outcome import HARD_DECLINES
-from tests.faults import paid_back
+from tests.faults import ending, paid_back
+from tests.faults.items import attempt_of, instant, plain
 from tests.faults.ways import SKEW
 
 SETTLED = ("paid", "void", "uncollectible")
@@ -37,7 +39,12 @@ class Declines(NamedTuple):
 
 
 _NONE = Declines(0, 0, None)
-_MEMORY = ("promised", "settled", "succeeded", "declines", "failures", "periods", "submitted", "paid_back", "lost")
+_MEMORY = (
+    "promised", "settled", "succeeded", "declines", "failures", "failed", "periods", "submitted", "paid_back",
+    "arrived", "lost", "idle",
+)  # fmt: skip
+MOST_IDLE = 3
+"""So often may something be worked at and be as due as before, as by a clock that is behind."""
 
 
 class Watch:
@@ -52,10 +59,13 @@ class Watch:
         self.foreign: set[str] = set()  # PaymentIntents that somebody else made
         self.declines: dict[Any, Declines] = {}  # of the way to pay that was tried last
         self.failures: dict[Any, int] = {}  # of all of them
+        self.failed: dict[Any, int] = {}  # with those of what the payer tried
         self.periods: dict[Any, tuple[str, str, str]] = {}  # how far a subscription is billed, by what, from when
         self.submitted: dict[Any, str] = {}  # what was seen on its way, or through
         self.paid_back: dict[Any, str] = {}  # refunds of Stripe by account, invoice and number
+        self.arrived: dict[Any, int] = {}  # refunds that the table calls done, as keys of those, and their units
         self.lost: dict[Any, bool] = {}  # invoices that were lost with the table, until they are issued again
+        self.idle: dict[str, int] = {}  # how often something due was worked at without moving on, by its instant
         self.payer = False  # whether the payer is acting just now
         self.seen = 0
         self.old: frozenset[Any] = frozenset()  # invoices of before the script began
@@ -103,9 +113,12 @@ class Watch:
     def hear(self, changes: Any) -> None:
         """A commit: the state of what it wrote, and how it got there."""
         self.look()
+        touched = set()
         for change in changes:
             new, old = plain(change.new), plain(change.old)
             kind = (new or old)["kind"]
+            if kind in ("invoice", "refund"):
+                touched.add((new or old)["account_id"])
             if kind == "refund":
                 paid_back.heard(self, new)
             elif kind in ("invoice", "checkout", "subscription"):
@@ -113,20 +126,49 @@ class Watch:
                     self.wrong("lost", f"{old['SK']} was removed")
                 else:
                     getattr(self, f"_{kind}")(new, old)
+        for account in touched:
+            self.covered(account)
+
+    def covered(self, account: str) -> None:
+        """By account and currency the table never calls more paid than Stripe has taken, nor more paid back."""
+        taken, paid = Counter[str](), Counter[str]()
+        for (whose, _), (_, amount, currency) in self.succeeded.items():
+            taken[currency] += amount * (whose == account)
+        for key, status in self.settled.items():
+            promise = self.promised[key]
+            paid[promise.currency.lower()] += promise.amount * (key[0] == account and status == "paid")
+        self.expect("agree", f"{account}: {paid} is paid, {taken} was taken", holds=paid <= taken)
+        paid_back.covered(self, account, taken)
+
+    def worked(self, account: str, id_: str) -> None:
+        """Something due was worked at, without a failure: its instant moves on, or it is nothing more to do."""
+        now, tail = instant(self.stage.now), f"#{account}#{id_}"
+        index = self.stage.store.table("prorata").indexes["GSI1"]
+        places = [place for some in index.partitions.values() for place in some if place[0].endswith(tail)]
+        still = {place[0] for place in places}
+        self.idle = {due: times for due, times in self.idle.items() if due in still or not due.endswith(tail)}
+        for due, pk, sk in places:
+            if due < now and self.item(pk, sk).get("GSI1SK") == due:
+                self.idle[due] = self.idle.get(due, 0) + 1
+                what = f"{sk} was worked at {self.idle[due]} times and is due as before"
+                self.expect("stuck", what, holds=self.idle[due] <= MOST_IDLE)
 
     def _invoice(self, new: Any, old: Any) -> None:
         key, status = (new["account_id"], new["id"]), new.get("status", "open")
         if not old:
             self._issued(key, new)
-        promise, attempt = self.promised[key], _attempt(new)
+        promise, attempt = self.promised[key], attempt_of(new)
         frozen = (_total(new), new["currency"], new["lines"]) == promise
         self.expect("frozen", f"{key} is of {promise}, now of {new['lines']}", holds=frozen)
         if attempt:
             of = f"{key}: {attempt['amount']} is asked for, {promise.amount} is owed"
             self.expect("frozen", of, holds=attempt["amount"] == promise.amount)
+            counted, there_were = attempt.get("declines", 0), self.failed.get(key, 0)
+            what = f"{key}: {counted} declines are counted, there were {there_were}"
+            self.expect("dunning", what, holds=counted <= there_were)
         before = self.settled.get(key, status)
         self.expect("absorbing", f"{key} was {before} and is {status}", holds=before == status)
-        if attempt and attempt.get("by_hand", 0) != _attempt(old).get("by_hand", 0):
+        if attempt and attempt.get("by_hand", 0) != attempt_of(old).get("by_hand", 0):
             self.declines.pop(key, None)  # somebody asked for it
         if status in SETTLED:
             self.settled[key] = status
@@ -205,10 +247,8 @@ class Watch:
                 what = event["type"].partition(".")[2]
                 if event["request"]["id"] and what in ("processing", "payment_failed", "succeeded"):
                     self._tried(key, intent, event["created"])
-                if what == "payment_failed" and not self.payer:
-                    count = self.declines.get(key, _NONE).count
-                    self.declines[key] = Declines(count + 1, event["created"], _method(intent))
-                    self.failures[key] = self.failures.get(key, 0) + 1
+                if what == "payment_failed":
+                    self._failed(key, intent, event["created"])
                 if what in ("processing", "succeeded"):
                     self.submitted[key] = intent["id"]
                 if what == "succeeded":
@@ -226,6 +266,20 @@ class Watch:
         dead = self.settled.get(key) in ("void", "uncollectible")
         self.expect("nothing after the end", f"{key} was given up, then {intent['id']} succeeded", holds=not dead)
 
+    def _failed(self, key: Any, intent: Any, at: int) -> None:
+        self.failed[key] = self.failed.get(key, 0) + 1
+        if self.payer:
+            self._hidden(key)
+        else:
+            self.declines[key] = Declines(self.declines.get(key, _NONE).count + 1, at, _method(intent))
+            self.failures[key] = self.failures.get(key, 0) + 1
+
+    def _hidden(self, key: Any) -> None:
+        """A decline that nobody has heard of cannot be found any more: Stripe shows what the payer tried since."""
+        bill = self.item(f"ACCOUNT#{key[0]}", f"INVOICE#{key[1]}#")
+        if attempt_of(bill).get("state") == "intent":
+            self.declines.pop(key, None)
+
     def _tried(self, key: Any, intent: Any, at: int) -> None:
         """An automatic try: not more of them, and not sooner after a decline, than the schedule says.
 
@@ -240,79 +294,10 @@ class Watch:
         what = f"{key}: try {count + 1} came {(at - last) / 86_400:.2f} days after the decline before"
         self.expect("dunning", what, holds=ok)
 
-    # ---- in the end
-
     def end(self) -> None:
-        """Nothing is left half done: the table and Stripe agree, and everything waits for its instant."""
+        """Nothing is left half done."""
         self.look()
-        items = [plain(item) for item in self.stage.store.items("prorata")]
-        invoices = {(each["account_id"], each["id"]): each for each in items if each["kind"] == "invoice"}
-        for key, each in invoices.items():
-            status = each.get("status", "open")
-            if key not in self.old:
-                ends = self.stage.script.ends if self.stage.plan else self.stage.script.ends[:1]
-                self.expect("stuck", f"{key} is {status}", holds=status in ends)
-            if self.promised[key].amount > 0:
-                moved = key in self.succeeded
-                self.expect(
-                    "paid means moved", f"{key} is {status}, moved: {moved}", holds=moved == (status == "paid")
-                )
-        self._agree(invoices, {each["thing"] for each in items if each["kind"] == "difference"})
-        self._standing(items, invoices)
-        self._indexes(items)
-        self._nothing_waits()
-        paid_back.ended(self, items)
-
-    def _agree(self, invoices: Any, told: set[str]) -> None:
-        """What Stripe has taken is what the table calls paid, for each account and currency.
-
-        Of a payment whose checkout was lost with the table somebody is told.
-        """
-        taken: dict[Any, int] = {}
-        for (account, id_), (intent, amount, currency) in self.succeeded.items():
-            if (account, id_) not in self.lost or intent not in told:
-                taken[account, currency] = taken.get((account, currency), 0) + amount
-        for (account, id_), each in invoices.items():
-            if each.get("status") == "paid" and self.promised[account, id_].amount > 0:
-                place = account, each["currency"].lower()
-                taken[place] = taken.get(place, 0) - self.promised[account, id_].amount
-        self.expect("agree", f"Stripe less table: {taken}", holds=not any(taken.values()))
-
-    def _standing(self, items: Any, invoices: Any) -> None:
-        """R79: past due from the first failure until all is paid."""
-        for each in items:
-            if each["kind"] == "subscription":
-                checkout = f"co_{each['id'].removeprefix('sub_')[:-1]}-00000"
-                mine = [bill for bill in invoices.values() if bill.get("subscription_id") == each["id"]]
-                mine += [bill for (_, id_), bill in invoices.items() if id_ == checkout]
-                unpaid = sum(bool(bill.get("past_due")) for bill in mine)
-                ok = unpaid == int(each.get("unpaid", 0)) and (each["status"] == "past_due") == (unpaid > 0)
-                what = f"{each['id']} is {each['status']}, {each.get('unpaid', 0)} unpaid; in fact {unpaid}"
-                self.expect("standing", what, holds=ok or each["status"] in ("expired", "canceled"))
-
-    def _indexes(self, items: Any) -> None:
-        due = {(each["GSI1PK"], each["GSI1SK"], each["PK"], each["SK"]) for each in items if "GSI1SK" in each}
-        index = self.stage.store.table("prorata").indexes["GSI1"]
-        held = {(pk, *place) for pk, places in index.partitions.items() for place in places}
-        self.expect("index", f"{due ^ held}", holds=due == held)
-        now = self.stage.now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        late = [sk for _, sk, *_ in due if sk < now]
-        self.expect("stuck", f"still due: {late}", holds=not late)
-
-    def _nothing_waits(self) -> None:
-        for name, queue in self.stage.template.queues.items():
-            waiting = self.stage.queues.messages(name) if queue.max_receives else ()
-            left = [each.body for each in waiting if each.receives or each.visible_at <= self.stage.now]
-            self.expect("stuck", f"in {name}: {left}", holds=not left)
-
-
-def plain(item: Any) -> Any:
-    """An item without DynamoDB's types."""
-    return {name: next(iter(value.values())) for name, value in item.items()} if item else item
-
-
-def _attempt(invoice: Any) -> Any:
-    return json.loads(invoice.get("attempt", "{}")) if invoice else {}
+        ending.ended(self)
 
 
 def _method(intent: Any) -> Any:

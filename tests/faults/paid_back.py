@@ -1,5 +1,6 @@
 """What must hold of money on its way back: refunds in the table, and refunds at Stripe."""
 
+from collections import Counter
 from typing import Any
 
 UNDER_WAY = ("requested", "pending")
@@ -14,6 +15,9 @@ def heard(watch: Any, new: Any) -> None:
         watch.expect("timer", f"refund {key} is {status} without a timer", holds="GSI1SK" in new)
     if status == "succeeded":
         watch.expect("paid back means moved", f"refund {key} has succeeded nowhere", holds=key in watch.paid_back)
+        watch.arrived[key] = int(new["units"])
+    else:
+        watch.arrived.pop(key, None)
 
 
 def seen(watch: Any, kind: str, refund: Any) -> None:
@@ -30,6 +34,23 @@ def seen(watch: Any, kind: str, refund: Any) -> None:
         watch.paid_back[key] = refund["id"]
     elif kind == "failed":
         watch.paid_back.pop(key, None)
+
+
+def covered(watch: Any, account: str, taken: Counter[str]) -> None:
+    """The table calls no more paid back than Stripe has sent, and Stripe sends no more back than it has taken.
+
+    What came back since was sent all the same.
+    """
+    sent, kept = Counter[str](), Counter[str]()
+    for refund in watch.stage.stripe._account.refunds.values():
+        if refund["metadata"].get("account") == account:
+            sent[refund["currency"]] += refund["amount"]
+            kept[refund["currency"]] += refund["amount"] * (refund["status"] != "failed")
+    done = Counter[str]()
+    for key, units in watch.arrived.items():
+        done[watch.promised[key[:2]].currency.lower()] += units * (key[0] == account)
+    watch.expect("agree", f"{account}: {done} is paid back, {sent} was sent", holds=done <= sent)
+    watch.expect("agree", f"{account}: {kept} goes back of {taken}", holds=kept <= taken)
 
 
 def ended(watch: Any, items: Any) -> None:

@@ -32,9 +32,9 @@ def _fault(text):
     return int(number), how
 
 
-def random(seed, rate="0.05", moods=""):
-    """A run by chance, or one of good cards only (``calm``); whether it comes right."""
-    chance = Chance(int(seed), float(rate), moods=moods != "calm")
+def random(words):
+    """A run by chance, by the words that name it; whether it comes right."""
+    chance = Chance.read(words)
     with one_shard():
         theatre().begin(chance.script)
         return _told(lambda: play(theatre(), chance))

@@ -11,13 +11,15 @@ from functools import cache
 from multiprocessing import get_context
 from typing import Any
 
+from infra.local.stripe_desk import WHERE
 from tests.faults.chance import Chance, play
 from tests.faults.explore import Run, Theatre, words
 from tests.faults.mutants import MUTANTS, catches
 from tests.faults.scripts import SCRIPTS
-from tests.faults.stage import one_shard
+from tests.faults.stage import State, one_shard
 
 MOST_TOLD = 20
+_OF_PAYMENTS = {where for endpoint, where in WHERE.items() if "/v1/payment_intents" in endpoint}
 
 
 @dataclass
@@ -39,6 +41,11 @@ class Tally:
         names = ("scenarios", "faults", "invoices", "paid", "stripe_calls", "caught", "simulated", "wrong", "notes")
         sums = {name: getattr(self, name) + getattr(other, name) for name in names}
         return Tally(**sums, told=(self.told + other.told)[:MOST_TOLD])
+
+    @property
+    def calls_per_paid(self) -> float:
+        """How often Stripe was asked for each invoice that was paid."""
+        return self.stripe_calls / max(self.paid, 1)
 
     def line(self) -> str:
         """In a line."""
@@ -89,24 +96,25 @@ def singles(task: tuple[str, int, int]) -> Tally:
     name, first, end = task
     mine, tally = theatre(), Tally()
     for plan, start in list(mine.singles(SCRIPTS[name]))[first:end]:
-        tally += _counted(mine, mine.check(SCRIPTS[name], plan, start))
+        tally += _counted(mine, mine.check(SCRIPTS[name], plan, start), start)
     return tally
 
 
 def pairs(task: tuple[str, int, int]) -> Tally:
-    """Those single faults again, each with every second one within reach."""
+    """The first faults of a script from one number to another, each with every second one within reach."""
     name, first, end = task
     mine, tally = theatre(), Tally()
-    for single, start in list(mine.singles(SCRIPTS[name]))[first:end]:
+    for single, start in list(mine.singles(SCRIPTS[name]))[:: SCRIPTS[name].in_pairs][first:end]:
         for plan, later in mine.seconds(SCRIPTS[name], single, start):
-            tally += _counted(mine, mine.check(SCRIPTS[name], plan, later))
+            tally += _counted(mine, mine.check(SCRIPTS[name], plan, later), later)
     return tally
 
 
-def _counted(mine: Theatre, run: Run) -> Tally:
-    watch = mine.stage.watch
-    tally = Tally(scenarios=1, faults=len(run.plan), invoices=len(watch.promised.keys() - watch.old))
-    tally.simulated = mine.stage.now - run.script.starts
+def _counted(mine: Theatre, run: Run, start: State) -> Tally:
+    """What was played of a run: not what came before the state that it started from."""
+    stage = mine.stage
+    tally = Tally(scenarios=1, faults=len(run.plan), invoices=len(stage.watch.promised) - start.issued)
+    tally.simulated = stage.now - start.now
     tally.fails(run.violations, f'"{run.script.name}" {words(run.plan)}')
     return tally
 
@@ -116,17 +124,16 @@ def by_chance(chance: Chance) -> Tally:
     mine = theatre()
     dice = play(mine, chance)
     stage = mine.stage
-    tally = Tally(scenarios=1, faults=dice.struck, invoices=len(stage.watch.promised), stripe_calls=asked(stage))
-    tally.paid = len(stage.watch.succeeded)
+    tally = Tally(scenarios=1, faults=dice.struck, invoices=len(stage.watch.promised.keys() - stage.watch.old))
+    tally.paid, tally.stripe_calls = len(stage.watch.succeeded), asked(stage)
     tally.simulated = (stage.now - chance.script.starts) * chance.customers
-    calm = "" if chance.moods else " calm"
-    tally.fails(stage.watch.violations, f"random {chance.seed} {chance.rate}{calm}")
+    tally.fails(stage.watch.violations, chance.words)
     return tally
 
 
 def asked(stage: Any) -> int:
-    """How often Stripe was asked to make, confirm, cancel, tell or list payments."""
-    return sum(count for endpoint, count in stage.stripe.calls.items() if "/v1/payment_intents" in endpoint)
+    """How often Stripe was asked to make, confirm, cancel, tell or list payments, and be it in vain."""
+    return sum(count for where, count in stage.asked.items() if where in _OF_PAYMENTS)
 
 
 def caught(name: str) -> Tally:
@@ -135,7 +142,8 @@ def caught(name: str) -> Tally:
     run = catches(theatre(), mutant)
     by = run.violations[0].name if run else "nothing"
     tally = Tally(caught=by in mutant.caught_by)
-    tally.notes = [f"| {mutant.name} | {mutant.what} | {mutant.script}{_with(run)} | {by} |"]
+    scripts = " and ".join((mutant.script, *mutant.also))
+    tally.notes = [f"| {mutant.name} | {mutant.what} | {scripts}{_with(run)} | {by} |"]
     if not tally.caught:
         tally.wrong["not caught"] += 1
     return tally
@@ -149,11 +157,11 @@ def _with(run: Run | None) -> str:
 # -- on all cores ------------------------------------------------------------------------------------------
 
 
-def slices(names: Iterable[str], size: int) -> Iterator[tuple[str, int, int]]:
-    """The single faults of scripts in slices, for workers to take."""
+def slices(names: Iterable[str], size: int, *, in_pairs: bool = False) -> Iterator[tuple[str, int, int]]:
+    """The single faults of scripts, or the first ones of pairs, in slices for workers to take."""
     with one_shard():
         for name in names:
-            count = sum(1 for _ in theatre().singles(SCRIPTS[name]))
+            count = len(list(theatre().singles(SCRIPTS[name]))[:: SCRIPTS[name].in_pairs if in_pairs else 1])
             yield from ((name, first, first + size) for first in range(0, count, size))
 
 

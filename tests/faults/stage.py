@@ -5,7 +5,7 @@ import pickle
 from collections import Counter
 from contextlib import contextmanager, suppress
 from copy import copy
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -37,6 +37,8 @@ class State(NamedTuple):
     """Everything there is between two instants, to come back to."""
 
     calls: int
+    now: datetime
+    issued: int  # invoices until then
     parts: tuple[Any, ...]
 
 
@@ -61,6 +63,7 @@ class Stage(Cloud):
         self.firing = []  # schedules that fire at this instant and have not yet
         self.depth = 0  # of what happens in the middle of something else
         self.stripe_down_until = now
+        self.asked = Counter()  # how often Stripe was asked, by what for, whether it heard it or not
         self.repeated = False
         for service in ("dynamodb", "sqs"):
             aws.answering[service] = partial(self._answers, aws.answering[service])
@@ -89,12 +92,21 @@ class Stage(Cloud):
         self.history += [(self.now, key, change.old) for key, change in zip(self.committed, changes, strict=True)]
         self.watch.hear(changes)
 
+    def _work(self, mapping, messages):
+        """A batch is worked at; what was done, and did not come back, has its next instant ahead of it."""
+        super()._work(mapping, messages)
+        left = self.queues.messages(mapping.queue)
+        for done in [json.loads(each.body) for each in messages if each not in left]:
+            if "id" in done:
+                self.watch.worked(done["account"], done["id"])
+
     def _answers(self, answer, request):
         self.repeated = aws.repeated(request)
         return answer(request)
 
     def _stripe_fault(self, where, call):
         how = self.faults.take(where)
+        self.asked[where] += how != "crash_before"
         real = (lambda: DOWN) if self.now < self.stripe_down_until else call
         try:
             return real() if how is None else self.faults.strike(how, where, real, LINE_WAYS)
@@ -243,9 +255,8 @@ class Stage(Cloud):
             if self._one_thing():
                 continue
             instant = self._next_instant()
-            end = max(
-                until, self.stopped_until + HOUR, self.stripe_down_until + DAY
-            )  # what waits for an outage to end
+            back = max(self.stopped_until + HOUR, self.stripe_down_until + DAY)
+            end = max(until, back)  # what an outage has put off is done after it
             if instant is None or instant > end:
                 self.now = max(end, self.now)
                 return True
@@ -281,9 +292,12 @@ class Stage(Cloud):
         table = self.store.table("prorata")
         return State(
             self.calls,
+            self.now,
+            len(self.watch.promised),
             (
-                (self.now, self.stopped_until, self.stripe_down_until, self.invocations),
+                (self.stopped_until, self.stripe_down_until, self.invocations),
                 (list(self._later), list(self.firing), Counter(self._reconciled), list(self.history)),
+                Counter(self.asked),
                 [index.state() for index in (table.base, *table.indexes.values())],
                 dict(self.store._tokens),
                 self.queues.state(),
@@ -295,10 +309,11 @@ class Stage(Cloud):
 
     def restore(self, state):
         """Come back to a state."""
-        self.calls = state.calls
-        times, waiting, indexes, tokens, queues, deliveries, stripe, watch = state.parts
-        self.now, self.stopped_until, self.stripe_down_until, self.invocations = times
+        self.calls, self.now = state.calls, state.now
+        times, waiting, asked, indexes, tokens, queues, deliveries, stripe, watch = state.parts
+        self.stopped_until, self.stripe_down_until, self.invocations = times
         self._later, self.firing, self._reconciled, self.history = (copy(each) for each in waiting)
+        self.asked = Counter(asked)
         table = self.store.table("prorata")
         for index, kept in zip((table.base, *table.indexes.values()), indexes, strict=True):
             index.restore(kept)

@@ -225,6 +225,8 @@ def test_skipping_the_sweeps_that_find_nothing_changes_nothing(tmp_path, trouble
         ("counts: {payment.succeeded: 2}", "payments:\n    - {status: failed}\n    - {}", 18,
          'expected status: "failed", got status: "succeeded"'),
         ("- until: 2026-02-25", "- stripe: {pay: acme}\n  - until: 2026-02-25", 12, "acme has nothing to pay"),
+        ("- until: 2026-02-25", "- fault: {where: stripe.refund, how: late}\n  - until: 2026-02-25", 12,
+         "this fault struck nothing: no stripe.refund came after it"),
     ],
 )  # fmt: skip
 def test_what_does_not_come_out_is_told_with_its_line(tmp_path, old, new, line, says):

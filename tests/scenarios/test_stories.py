@@ -26,6 +26,7 @@ def test_a_story_comes_out_as_it_says(path):
     assert simulation.play() == []
     assert charged_by_stripe(simulation) == paid_by_our_books(simulation), "nobody is charged twice, or for nothing"
     assert sent_back_by_stripe(simulation) == refunded_by_our_books(simulation), "no money goes back twice"
+    assert still_to_pay(simulation) == [], "nothing can be paid any more that is over"
     assert simulation.cloud._due_now() == [], "nothing that is due is left undone"
     assert differences(simulation.cloud) == []
 
@@ -57,6 +58,17 @@ def charged_by_stripe(simulation):
         for intent in intents
         if intent["status"] == "succeeded"
     )
+
+
+def still_to_pay(simulation):
+    """The payments at Stripe that could still be made for an invoice that is paid, void or written off."""
+    records = map(Record.from_raw_data, simulation.cloud.store.items("prorata"))
+    invoices = (record.to_entity() for record in records if isinstance(record, InvoiceRecord))
+    over = {(invoice.account_id, invoice.id) for invoice in invoices if invoice.settled}
+    intents = simulation.cloud.stripe._account.payment_intents.values()
+    waiting = [intent for intent in intents if intent["status"] not in ("succeeded", "canceled")]
+    metadata = [intent["metadata"] for intent in waiting]
+    return [told for told in metadata if (told.get("account"), told.get("invoice")) in over]
 
 
 def sent_back_by_stripe(simulation):
