@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import NamedTuple
 
 from shared.domain import renewal, tiers
 from shared.domain.changes import Changes
 from shared.domain.contact_import import ContactImport, Outcome
-from shared.domain.counting import ShardCount
+from shared.domain.counting import WRITTEN_WITHIN, Counting, ShardCount
 from shared.domain.money import total
 from shared.domain.periods import local_day, midnight
 from shared.domain.subscription import Book, PendingInvoiceItem
@@ -20,21 +19,19 @@ from shared.store import imports as stored
 from shared.store.record import PARTS
 
 
-class Count(NamedTuple):
-    """So many contacts."""
-
-    marketing: int
-    total: int
-
-
 def settle(account_id: str) -> None:
-    """Count the contacts and put the live count right; nothing else follows from it."""
+    """Count the contacts and put the live count right; nothing else follows from it.
+
+    First it waits until whatever others have counted already is written.
+    """
     summary = contacts.summary(account_id)
     if summary is None:
         return
     before = contacts.live(account_id)
-    found = _counted(account_id, local_day(clock.now(), summary.zone))
-    stored.correct(before, found.marketing, found.total)
+    clock.sleep(WRITTEN_WITHIN.total_seconds())
+    day = local_day(clock.now(), summary.zone)
+    counting = Counting(day, before, _counted(account_id, day), waited=True)
+    stored.correct(account_id, counting.tally(contacts.live(account_id)))
 
 
 def outcome(it: ContactImport) -> Outcome:
@@ -45,7 +42,7 @@ def outcome(it: ContactImport) -> Outcome:
     """
     known = edge.situation(it.account_id, clock.now())
     day = known.today.day + timedelta(days=1)
-    count = _counted(it.account_id, day).marketing + it.tally.at_count
+    count = sum(part.marketing for part in _counted(it.account_id, day)) + it.tally.at_count
     books = _books_on(day, known, count)
     limit = known.tier.limit if known.tier else None
     held = tiers.of(each.subscription for each in books.values())
@@ -74,8 +71,8 @@ def _books_on(day: date, known: Situation, count: int) -> dict[str, Book]:
     return tiers.after_count([renewal.up_to_date(book, begins).book for book in found], count, day, tell)
 
 
-def _counted(account_id: str, day: date) -> Count:
-    """The contacts as they count on a day, and all of them."""
+def _counted(account_id: str, day: date) -> tuple[ShardCount, ...]:
+    """The contacts as they count on a day, and all of them, part by part."""
 
     def count_part(number: int) -> ShardCount:
         part = ShardCount()
@@ -84,5 +81,4 @@ def _counted(account_id: str, day: date) -> Count:
         return part
 
     queries.connect()
-    parts = batch.side_by_side(count_part, range(PARTS))
-    return Count(sum(part.marketing for part in parts), sum(part.total for part in parts))
+    return tuple(batch.side_by_side(count_part, range(PARTS)))

@@ -127,7 +127,11 @@ def _decide(it: ContactImport, draft: Draft | None) -> ContactImport:
     """Read a page, decide what it comes to, and keep that with all its counts, before anything is written."""
     read = import_pages.read(it, import_pages.PAGE)
     known = edge.situation(it.account_id, clock.now())
-    it, today, maximum = _beside_the_count(it), known.today, known.summary.maximum
+    today, maximum = known.today, known.summary.maximum
+    it = _beside_the_count(it)
+    if it.doubtful and maximum is not None and draft is None:  # how much room there is must be known
+        import_counts.settle(it.account_id)
+        it = replace(it, doubtful=False)
     found = edge.found(it.account_id, read.commands)
     if draft:
         found = draft.over(found, it.account_id, (command.contact for command in read.commands))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from shared.domain import recount, tiers
 from shared.domain.changes import Changes
-from shared.domain.counting import MOST_AGAIN, Counting, ShardCount, Tally
+from shared.domain.counting import MOST_AGAIN, WRITTEN_WITHIN, Counting, ShardCount, Tally
 from shared.domain.periods import local_day
 from shared.domain.recount import ContactSummary, Holding
 from shared.domain.subscription import Book
@@ -103,16 +103,24 @@ def _conclude(account_id: str, counting: Counting) -> Counting | None:
         if local_day(now, summary.zone) != counting.day:
             return _begun(account_id, summary)
         tally = counting.tally(contacts.live(account_id))
+        if tally.is_off and not counting.waited:
+            return _waited(counting)
         try:
             books = _up_to_date(account_id, now)
             if counting.again < MOST_AGAIN and _is_in_doubt(counting, tally, books):
-                return replace(_begun(account_id, summary), again=counting.again + 1)
+                return _waited(replace(_begun(account_id, summary), again=counting.again + 1))
             changes = recount.counted(summary, tally, _holding(account_id, books, tally, now))
             _commit(changes, now, contacts.settled(account_id, tally))
         except table.Stale:
             continue
         return None
     return None
+
+
+def _waited(counting: Counting) -> Counting:
+    """The same count from its first page on, once all that was under way at its beginning is over."""
+    clock.sleep(WRITTEN_WITHIN.total_seconds())
+    return replace(counting, parts=(ShardCount(),) * PARTS, waited=True)
 
 
 def _due(account_id: str) -> Iterator[tuple[ContactSummary, datetime]]:
