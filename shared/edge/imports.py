@@ -9,9 +9,10 @@ from dataclasses import replace
 from shared import files
 from shared.domain import contact_import as rules
 from shared.domain import contacts as contact_rules
+from shared.domain import recount
 from shared.domain.changes import Changes
 from shared.domain.contact_import import MOST_REJECTED, MOST_TRIES, UNDER_WAY, ContactImport, ImportStatus, Page
-from shared.domain.contacts import MOST_AT_ONCE, Command, Contact, Plan, Today
+from shared.domain.contacts import MOST_AT_ONCE, Change, Command, Contact, Plan, Today
 from shared.domain.errors import BillingError
 from shared.edge import batch, clock, import_counts, import_draft, import_pages
 from shared.edge import contacts as edge
@@ -146,39 +147,84 @@ def _decide(it: ContactImport, draft: Draft | None) -> ContactImport:
         draft.learn(plan.changes)  # whoever dies before this begins anew
         return kept
     if not plan.changes:
-        return _kept(_held(rules.written(it)))
-    gained = sum(max(change.marketing(today.day), 0) for change in plan.changes)
-    decided = stored.decide_page(_held(it), tally.marketing, plan.total, maximum, (gained, tally.new))
-    if plan.held_back:
-        _commit(edge.Done(0, plan.held_back, known).told)
+        return _page_done(it)
+    decided = stored.decide_page(_held(it), tally.marketing, plan.total, maximum, _grown(plan, today))
     return _write(decided, commands, plan, today)
 
 
 def _write_again(it: ContactImport, page: Page) -> ContactImport:
-    """Write a page that was decided, and perhaps written in part; how many of it, only a count can tell."""
+    """Write a page that was decided, and perhaps written in part; how many of it, only a count can tell.
+
+    A daily count that runs by now does not know of what is still to be set, and
+    is told once more: none of that is certain.
+    """
     commands = import_pages.read(it, page.read).commands
     found = edge.found(it.account_id, commands)
     commands, plan = _plan(it, found, commands, page.today, page.full)
-    return _write(replace(it, doubtful=True), commands, plan, page.today)
+    it = stored.decide_page(_held(replace(it, doubtful=True)), 0, 0, None, _grown(plan, page.today))
+    return _write(it, commands, plan, page.today)
+
+
+def _grown(plan: Plan, today: Today) -> tuple[int, int]:
+    """How many become marketing contacts, and how many come to be; what leaves is not taken off."""
+    gained = sum(max(change.marketing(today.day), 0) for change in plan.changes)
+    return gained, sum(change.before is None for change in plan.changes)
 
 
 def _write(it: ContactImport, commands: Sequence[Command], plan: Plan, today: Today) -> ContactImport:
-    """Write a page; contacts that others have changed meanwhile are given back, and set as any others are."""
-    queries.connect()
-    done = batch.side_by_side(contacts.write, plan.changes)
-    moved = Plan(tuple(change for change, held in zip(plan.changes, done, strict=True) if not held))
+    """Write a page; contacts that others have changed meanwhile are given back, and set as any others are.
+
+    What is deleted is gone before anything is set: no contact is counted with
+    another that takes its place in the same page.
+    """
+    gone = [change for change in plan.changes if change.after is None]
+    others = [change for change in plan.changes if change.after is not None]
+    moved = Plan((*_moved(gone), *_moved(others)))
     if moved.changes:
         back = Plan() if it.doubtful else moved  # what a worker before this one wrote looks the same
         it = stored.decide_page(replace(it, doubtful=True), -back.marketing(today.day), -back.total, None)
-        _set(it.account_id, commands, {change.contact.id for change in moved.changes})
+        it = _with_held_back(it, _set(it.account_id, commands, {change.contact.id for change in moved.changes}))
     contacts.add(it.account_id, 0, 0)  # the peak
+    return _page_done(it)
+
+
+def _page_done(it: ContactImport) -> ContactImport:
+    """A page is behind it, once whoever is to know of contacts that were held back was told (F12)."""
+    if it.page and it.page.tally.held_back:
+        _tell_held_back(it.account_id)
     return _kept(_held(rules.written(it)))
 
 
-def _set(account_id: str, commands: Sequence[Command], only: set[str]) -> None:
+def _moved(changes: Sequence[Change]) -> list[Change]:
+    """Write these changes, and answer which of the contacts others have changed meanwhile."""
+    queries.connect()
+    written = batch.side_by_side(contacts.write, changes)
+    return [change for change, done in zip(changes, written, strict=True) if not done]
+
+
+def _set(account_id: str, commands: Sequence[Command], only: set[str]) -> int:
+    """Set some of the contacts as a request would; how many of them are held back."""
+    held_back = 0
     last = [command for id_, command in {each.contact: each for each in commands}.items() if id_ in only]
     for first in range(0, len(last), MOST_AT_ONCE):
-        edge.set_all(account_id, last[first : first + MOST_AT_ONCE], clock.now())
+        held_back += len(edge.set_all(account_id, last[first : first + MOST_AT_ONCE], clock.now()).held_back)
+    return held_back
+
+
+def _with_held_back(it: ContactImport, more: int) -> ContactImport:
+    assert it.page
+    tally = it.page.tally
+    return replace(it, page=it.page._replace(tally=tally._replace(held_back=tally.held_back + more)))
+
+
+def _tell_held_back(account_id: str) -> None:
+    for attempt in range(_ATTEMPTS):
+        summary = contacts.summary(account_id)
+        try:
+            return _commit(recount.at_maximum(summary) if summary else Changes())
+        except table.Stale:  # a count, say, was stored at the same moment
+            clock.pause(attempt)
+    raise table.Stale("Others are changing the same contacts right now.")
 
 
 def _plan(

@@ -97,3 +97,44 @@ def test_f12_an_import_that_was_killed_before_a_count_goes_on_with_the_room_that
     run_again(world)
     shown = world.shown(import_id)
     assert (shown["status"], shown["held_back"], live(world)) == ("done", 15, 25)
+
+
+def test_f12_killed_after_its_decision_a_page_still_tells_of_the_contacts_that_it_held_back(world):
+    maximum(world, 3)
+    import_id = world.opened(*(f"{name},true" for name in named(5)))
+    world.started(import_id)
+    world.cloud.faults.arm("store.commit", "crash_after", after=1)
+    world.cloud.drain()
+    assert (world.contacts(), world.told("contacts.maximum_reached")) == ({}, [])
+    run_again(world)
+    assert (world.shown(import_id)["held_back"], live(world)) == (2, 3)
+    assert [each["maximum"] for each in world.told("contacts.maximum_reached")] == [3]
+    again = world.imported(*(f"{name},true" for name in named(5)))
+    assert (again["held_back"], len(world.told("contacts.maximum_reached"))) == (2, 1)
+
+
+def test_f12_what_was_held_back_once_and_is_again_is_told_after_the_maximum_has_changed(world):
+    maximum(world, 3)
+    world.imported(*(f"{name},true" for name in named(5)))
+    maximum(world, None)
+    maximum(world, 3)
+    assert world.imported(*(f"{name},true" for name in named(5)))["held_back"] == 2, "nothing changes"
+    assert len(world.told("contacts.maximum_reached")) == 2
+
+
+def test_f12_what_others_have_deleted_meanwhile_is_set_again_and_held_back_where_there_is_no_room(world, monkeypatch):
+    """Both fit when the page is decided; before it is written they are deleted, and the maximum is lowered."""
+    maximum(world, 2)
+    world.batch(non_marketing=["ann", "bob"])
+    real, first = contacts.write, iter([True])
+
+    def after_others(change):
+        if next(first, False):
+            world.batch(delete=["ann", "bob"])
+            maximum(world, 1)
+        return real(change)
+
+    monkeypatch.setattr(contacts, "write", after_others)
+    shown = world.imported("ann,true", "bob,true")
+    assert (shown["status"], shown["held_back"], live(world)) == ("done", 1, 1)
+    assert [each["maximum"] for each in world.told("contacts.maximum_reached")] == [1]
