@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 from shared.domain import renewal, tiers
 from shared.domain.changes import Changes
@@ -41,7 +41,7 @@ def outcome(it: ContactImport) -> Outcome:
     as they will be on that day: begun, renewed, lowered or over by then.
     """
     known = edge.situation(it.account_id, clock.now())
-    day = known.today.day + timedelta(days=1)
+    day = known.summary.next_count(clock.now())
     count = sum(part.marketing for part in _counted(it.account_id, day)) + it.tally.at_count
     books = _books_on(day, known, count)
     limit = known.tier.limit if known.tier else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from datetime import datetime
 
 from shared import files
 from shared.domain import contact_import as rules
@@ -118,6 +119,9 @@ def _step(it: ContactImport, draft: Draft | None) -> ContactImport:
     """One step: a page decided and written; the report at the end."""
     if it.page:
         return _write_again(it, it.page)
+    if draft and _count_passed(it):  # the one that it tells of is over: it begins anew, for the next
+        draft.forget()
+        return rules.anew(it)
     if it.layout is None and it.size:
         header = import_pages.header(it)
         it = replace(it, layout=header.layout, offset=header.size, lines=header.lines)
@@ -139,7 +143,7 @@ def _decide(it: ContactImport, draft: Draft | None) -> ContactImport:
     room = None if maximum is None else max(maximum - _expected(it), 0)
     full = rules.full(found, read.commands, today, room)
     commands, plan = _plan(it, found, read.commands, today, full)
-    tally = rules.come_to(plan, read.rows, today)
+    tally = rules.come_to(plan, read.rows, today, known.summary.next_count(clock.now()))
     reported = _report(it, read)
     it = replace(it, page=Page(read.end, read.lines, read.length, today, tally, reported, full))
     if draft:
@@ -241,11 +245,22 @@ def _expected(it: ContactImport) -> int:
 
 
 def _beside_the_count(it: ContactImport) -> ContactImport:
-    """A daily count beside an import takes for written what is only decided: the live count is doubtful then."""
+    """The import, doubtful if a daily count came in between: that does not find what is only decided yet.
+
+    Eight contacts of a page are decided and counted, three are written, the
+    function dies. The daily count finds three and puts the live count right.
+    Then the page is written again: there are eight, and the live count says three.
+    """
+    return replace(it, counts_at=_counts_at(it), doubtful=it.doubtful or _count_passed(it))
+
+
+def _count_passed(it: ContactImport) -> bool:
+    return it.counts_at is not None and it.counts_at != _counts_at(it)
+
+
+def _counts_at(it: ContactImport) -> datetime | None:
     summary = contacts.summary(it.account_id)
-    counts_at = summary.counts_at if summary else None
-    passed = it.counts_at is not None and it.counts_at != counts_at
-    return replace(it, counts_at=counts_at, doubtful=it.doubtful or passed)
+    return summary.counts_at if summary else None
 
 
 def _report(it: ContactImport, read: Read) -> bool:
