@@ -22,7 +22,9 @@ from shared.domain.errors import Conflict, Invalid
 from shared.domain.money import Money
 
 LARGEST_FILE = 2 * 1024**3
-"""Bytes: ten million rows of two hundred, or forty million short ones."""
+"""Bytes: ten million rows of two hundred."""
+MOST_ROWS = 40_000_000
+"""Of short ones: what a dry run keeps of so many contacts fits on the disk of a function."""
 MOST_OPEN = 20
 """Imports of an account that wait for their upload or are under way."""
 MOST_REJECTED = 100_000

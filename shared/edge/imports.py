@@ -12,9 +12,17 @@ from shared.domain import contact_import as rules
 from shared.domain import contacts as contact_rules
 from shared.domain import recount
 from shared.domain.changes import Changes
-from shared.domain.contact_import import MOST_REJECTED, MOST_TRIES, UNDER_WAY, ContactImport, ImportStatus, Page
+from shared.domain.contact_import import (
+    MOST_REJECTED,
+    MOST_ROWS,
+    MOST_TRIES,
+    UNDER_WAY,
+    ContactImport,
+    ImportStatus,
+    Page,
+)
 from shared.domain.contacts import MOST_AT_ONCE, Change, Command, Contact, Plan, Today
-from shared.domain.errors import BillingError
+from shared.domain.errors import BillingError, Invalid
 from shared.edge import batch, clock, import_counts, import_draft, import_pages
 from shared.edge import contacts as edge
 from shared.edge.import_draft import Draft
@@ -130,6 +138,8 @@ def _step(it: ContactImport, draft: Draft | None) -> ContactImport:
 
 def _decide(it: ContactImport, draft: Draft | None) -> ContactImport:
     """Read a page, decide what it comes to, and keep that with all its counts, before anything is written."""
+    if it.tally.rows >= MOST_ROWS:
+        raise Invalid(f"The file has more than {MOST_ROWS:,} rows.", code="too_many_rows")
     read = import_pages.read(it, import_pages.PAGE)
     known = edge.situation(it.account_id, clock.now())
     today, maximum = known.today, known.summary.maximum

@@ -220,6 +220,15 @@ def test_a_transaction_in_the_way_of_the_live_count_is_waited_for(world, times):
     assert counts(world) == (6, 6)
 
 
+@pytest.mark.parametrize("times", [1, 3])
+def test_d12_a_transaction_in_the_way_of_the_peak_is_waited_for(world, times):
+    world.sets("ann")
+    world.cloud.faults.arm("store.commit", "conflict", times, after=1)
+    world.batch(marketing=named(5))
+    world.batch(delete=named(5))
+    assert contacts.live("acme").peak == 6
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_the_first_contact_of_an_account_waits_for_a_transaction_too(world, times):
     world.cloud.faults.arm("store.commit", "conflict", times)
