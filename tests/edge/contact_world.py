@@ -1,5 +1,9 @@
 """A seller of contact tiers, with an account that has bought one, and short ways to set its contacts."""
 
+from infra.local.template import TABLE_NAME
+from shared.domain.contacts import Contact
+from shared.store import contacts
+from shared.store.record import Record
 from tests.world import World
 
 COUNT = "contacts.counted"
@@ -59,6 +63,16 @@ class ContactWorld(World):
 def days(world):
     """What was counted on each day: marketing contacts, all, and the most."""
     return [(event["day"], event["marketing"], event["total"], event["peak"]) for event in world.told(COUNT)]
+
+
+def fill(world, count):
+    """So many marketing contacts of acme, put into the table past the API."""
+    world.call("PUT", "/accounts/acme/contacts/m", {"marketing": True}, permissions="contacts.edit")
+    table, today = world.cloud.store.table(TABLE_NAME), world.cloud.now.date()
+    for name in named(count - 1, "m"):
+        item = Record.of(Contact("acme", name, today)).serialize()
+        table.write((item["PK"]["S"], item["SK"]["S"]), item)
+    contacts.add("acme", count - 1, count - 1)
 
 
 def named(count, prefix="c"):
