@@ -23,9 +23,10 @@ TIERS = {
 class ContactWorld(World):
     """Acme has bought a plan and the smallest tier on 15 April, of a seller in New York."""
 
-    def __init__(self, now="2026-04-15T14:00:00Z", *, contacts=1, term=None, **seller):
+    def __init__(self, now="2026-04-15T14:00:00Z", *, contacts=1, term=None, tiers=None, **seller):
         super().__init__(now, **seller)
-        self.sells(**TIERS)
+        sold = TIERS["contacts-starter"]
+        self.sells(**TIERS | {"contacts-starter": sold | {"tiers": tiers or sold["tiers"]}})
         items = [{"price": "hub-starter"}, {"price": "contacts-starter", "quantity": contacts}]
         if term:
             items = [item | {"term": term} for item in items]
