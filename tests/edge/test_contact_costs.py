@@ -65,7 +65,13 @@ def test_one_more_than_there_ever_were_writes_the_peak_too(world):
 
 def test_counting_a_million_contacts_stays_within_15000_read_units():
     """By the sizes of the pages that are read: 8 KB to a unit, each page rounded up."""
-    found = recount.measure(20_000)
+    found = recount.measure(20_000, recount.Here())
     assert recount.BUDGET == 15_000
     assert found.per_million <= recount.BUDGET
     assert found.units == pytest.approx(found.size / 8192, abs=found.pages), "nothing but the contacts is read"
+
+
+def test_ministack_reads_as_many_units_in_as_many_pages():
+    stores = recount.Ministack, recount.Here
+    ministack, here = (recount.measure(1000, store())[:4] for store in stores)
+    assert ministack == here
