@@ -83,7 +83,9 @@ class Meter:
             self.counts["write units"] += int(sum(used["CapacityUnits"] for used in _consumed(answer)))
         else:
             read = _asked(headers, _unfiltered(body))[1] if "FilterExpression" in body else answer
-            self.counts["half read units"] += _half_reads(body, read)
+            halves = _half_reads(body, read)
+            self.counts["half read units"] += halves
+            self.counts[f"half read units, {operation}"] += halves
         return aws.response(status, answer)
 
 
@@ -97,7 +99,8 @@ def _asked(headers: dict[str, str], body: dict[str, Any]) -> tuple[int, dict[str
 def _unfiltered(query: dict[str, Any]) -> dict[str, Any]:
     """The same query without its filter: what is read is paid for, not what is handed over."""
     used = set(re.findall(r"[#:]\w+", query["KeyConditionExpression"]))
-    plain = {name: value for name, value in query.items() if name not in ("FilterExpression", "ProjectionExpression")}
+    left_out = ("FilterExpression", "ProjectionExpression", "Select")
+    plain = {name: value for name, value in query.items() if name not in left_out}
     for names in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
         plain[names] = {name: value for name, value in query[names].items() if name in used}
     return plain

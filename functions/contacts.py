@@ -40,7 +40,9 @@ def put_contact(account: str, contact: str, body: PutContact) -> answers.Contact
 
     def decide() -> Decision[answers.Contact]:
         done = edge.set_all(account, [Command(contact, wish)], api.now)
-        found = contacts.some(account, [contact])[contact]
+        found = contacts.some(account, [contact]).get(contact)
+        if found is None:
+            raise Conflict(f"Somebody has deleted {contact!r} at this moment.", code="contact_deleted")
         return Decision(done.told, contact_views.contact(found, done.situation.today.day, done.notice))
 
     return api.once(account, decide)
@@ -66,9 +68,14 @@ def set_contacts(account: str, body: BatchContacts) -> answers.ContactsSet:
         for contact in named
     ]
 
+    changed = 0
+
     def decide() -> Decision[answers.ContactsSet]:
+        nonlocal changed
         done: Done = edge.set_all(account, commands, api.now)
-        return Decision(done.told, contact_views.contacts_set(done, contacts.live(account)))
+        changed += done.changed  # whoever decides again finds nothing left to change
+        answer = contact_views.contacts_set(done._replace(changed=changed), contacts.live(account))
+        return Decision(done.told, answer)
 
     return api.once(account, decide)
 
@@ -144,7 +151,7 @@ def _usage(known: Situation) -> answers.Usage:
 
 def _tier(account: str, *, current: bool = False) -> tuple[Situation, Tier]:
     """The tier of an account, its subscription with everything done that is due."""
-    known = edge.situation(account, api.now) if current else edge.seen(account, api.now)
+    known = edge.situation(account, api.now, even_off=True) if current else edge.seen(account, api.now)
     tier = known.tier
     if tier is None:
         raise Conflict("This account has no contact tier.", code="no_contact_tier")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from shared import files
 from shared.domain import contact_import
 from shared.domain.changes import Changes
+from shared.domain.contact_import import ContactImport
+from shared.domain.errors import NotFound
 from shared.edge import clock, import_views, imports, jobs
 from shared.edge import contacts as edge
 from shared.edge.api import Api, Decision, entry_point
@@ -50,12 +52,12 @@ def start_import(account: str, file: str, body: StartImport) -> answers.Import:
 
     def decide() -> Decision[dict[str, str]]:
         edge.situation(account, api.now)
-        it = stored.contact_import(account, file)
+        it = _import(account, file)
         changes = contact_import.started(it, files.find(it.file), api.now, dry_run=body.dry_run)
         return Decision(changes, {"import": file})
 
     api.once(account, decide)
-    it = stored.contact_import(account, file)
+    it = _import(account, file)
     if it.due_at and it.due_at <= clock.now():  # nobody has it: perhaps a first request died before it was queued
         imports.start(account, file)
     return import_views.contact_import(it)
@@ -82,7 +84,15 @@ def _go_on(context: Any, job: Job) -> None:
 
 
 def _shown(account: str, import_id: str) -> answers.Import:
-    return import_views.contact_import(stored.contact_import(account, import_id))
+    return import_views.contact_import(_import(account, import_id))
+
+
+def _import(account: str, import_id: str) -> ContactImport:
+    """An import; none that is forgotten, though it may lie there for a while still."""
+    it = stored.contact_import(account, import_id)
+    if it.expires_at <= api.now:
+        raise NotFound(f"There is no import {import_id!r}.", code="unknown_import")
+    return it
 
 
 handler = entry_point(api)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -22,7 +22,9 @@ from shared.domain.errors import Conflict, Invalid
 from shared.domain.money import Money
 
 LARGEST_FILE = 2 * 1024**3
-"""Bytes: ten million rows of two hundred, or forty million short ones."""
+"""Bytes: ten million rows of two hundred."""
+MOST_ROWS = 40_000_000
+"""Of short ones: what a dry run keeps of so many contacts fits on the disk of a function."""
 MOST_OPEN = 20
 """Imports of an account that wait for their upload or are under way."""
 MOST_REJECTED = 100_000
@@ -169,7 +171,7 @@ def started(it: ContactImport, uploaded: tuple[int, str] | None, now: datetime, 
     if size != it.size:
         raise Conflict(f"The file has {size:,} bytes, and not {it.size:,} as was said.", code="other_size")
     begun = replace(
-        _anew(it),
+        anew(it),
         status=ImportStatus.CHECKING if dry_run else ImportStatus.RUNNING,
         expires_at=now + KEPT,
         etag=etag,
@@ -188,7 +190,7 @@ def taken(it: ContactImport, now: datetime) -> ContactImport | None:
         return None
     broke_off = it.status is ImportStatus.CHECKING and it.offset != it.drafted
     return replace(
-        _anew(it) if broke_off else it,
+        anew(it) if broke_off else it,
         doubtful=it.doubtful or it.page is not None,
         lease=it.version + 1,
         due_at=now + LEASE,
@@ -196,7 +198,8 @@ def taken(it: ContactImport, now: datetime) -> ContactImport | None:
     )
 
 
-def _anew(it: ContactImport) -> ContactImport:
+def anew(it: ContactImport) -> ContactImport:
+    """From its beginning."""
     return replace(
         it,
         layout=None,
@@ -238,15 +241,15 @@ def finished(it: ContactImport, outcome: Outcome | None = None) -> Changes:
     return Changes(put=(replace(over, status=ImportStatus.DONE),), events=(event,))
 
 
-def come_to(plan: Plan, rows: Sequence[Row], today: Today) -> Tally:
-    """What a page comes to."""
+def come_to(plan: Plan, rows: Sequence[Row], today: Today, next_count: date) -> Tally:
+    """What a page comes to, on this day and on that of the next daily count."""
     return Tally(
         rows=len(rows),
         rejected=sum(row.reason is not None for row in rows),
         new=sum(change.before is None for change in plan.changes),
         deleted=sum(change.after is None for change in plan.changes),
         marketing=plan.marketing(today.day),
-        at_count=plan.marketing(today.day + timedelta(days=1)),
+        at_count=plan.marketing(next_count),
         leaving=sum(_leaves(change.after, today) - _leaves(change.before, today) for change in plan.changes),
         held_back=len(plan.held_back),
     )
@@ -270,7 +273,15 @@ def written(it: ContactImport) -> ContactImport:
 def full(
     found: Mapping[str, Contact], commands: Sequence[Command], today: Today, room: int | None
 ) -> tuple[int, ...]:
-    """The commands at which there is no room any more, is some again, and so on; rows that delete make room."""
+    """The commands at which there is no room any more, is some again, and so on; rows that delete make room.
+
+    With room for one, ann takes it, bob is held back, ann leaves, and cyd fits:
+
+    >>> rows = [Command("ann", Wish.MARKETING), Command("bob", Wish.MARKETING)]
+    >>> rows += [Command("ann", Wish.DELETE), Command("cyd", Wish.MARKETING)]
+    >>> full({}, rows, Today(date(2026, 4, 15), date(2026, 5, 15)), room=1)
+    (1, 3)
+    """
     if room is None:
         return ()
     counts = {contact_id: contact.counts_on(today.day) for contact_id, contact in found.items()}

@@ -17,6 +17,8 @@ from shared.domain.errors import Invalid
 
 LONGEST = 64 * 1024
 """Bytes of a row: a quote that is never closed must end somewhere."""
+MOST_LINES = 100
+"""Lines of a row: where many have such a quote, each is looked for this far only."""
 TOO_LONG = "line_too_long"
 _WISHES = {
     **dict.fromkeys(("true", "yes", "1"), Wish.MARKETING),
@@ -140,7 +142,7 @@ class _Lines:
             raise StopIteration
         line = self._all[self.at]
         self._length += len(line)
-        if self._length > LONGEST:
+        if self._length > LONGEST or self.at - self.begun == MOST_LINES:
             raise _TooLong
         try:
             text = line.decode()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
+WRITTEN_WITHIN = timedelta(seconds=30)
+"""A request that has counted a contact has written it by then, or never will: no request may run for longer."""
 MOST_AGAIN = 3
 """So often it is counted again, before what is in doubt is left to the next day."""
 
@@ -24,8 +26,8 @@ class ShardCount(NamedTuple):
 class LiveCount:
     """An account's contacts as they are now: the daily count and what has changed since.
 
-    It may be off by a request that broke off, or was under way when they were
-    counted; the next count puts it right.
+    A request counts first and writes then. So it may be off by one that broke
+    off in between; the next count puts it right.
     ``peak`` is the most since the last one. ``gained`` and ``made`` only ever
     grow: how many contacts became marketing contacts, and how many came to be.
     """
@@ -42,7 +44,8 @@ class Tally(NamedTuple):
     """What a count found for a day.
 
     At least ``certain`` were marketing contacts when it began. The live count
-    is off by ``marketing_off`` and ``total_off``, as far as the count can tell.
+    is off by ``marketing_off`` and ``total_off``, as far as the count can tell
+    (``is_off``): by requests that broke off, or are under way.
     """
 
     day: date
@@ -53,6 +56,11 @@ class Tally(NamedTuple):
     marketing_off: int = 0
     total_off: int = 0
 
+    @property
+    def is_off(self) -> bool:
+        """Whether the live count says something else, and what changed meanwhile does not explain it."""
+        return bool(self.marketing_off or self.total_off)
+
     def in_doubt(self, limits: Iterable[int]) -> bool:
         """Whether one of these is exceeded by what was found, but not by what is certain."""
         return any(self.certain <= limit < self.marketing for limit in limits)
@@ -62,15 +70,18 @@ class Tally(NamedTuple):
 class Counting:
     """A count under way of the contacts as they are on ``day``; ``before`` is the live count when it began.
 
-    The first count (``again`` = 0) may miss what was written a moment ago, or
-    see what was deleted then. What would cost money is counted again, by reads
-    that see everything.
+    The first count may miss what was written a moment ago, see what was deleted
+    then, and pass nine contacts that ``before`` has counted already and that are
+    about to be written. So what would cost money is counted ``again``, and what
+    the live count does not say once more: by reads that see everything, after
+    whatever was under way at ``before`` is over (``waited``).
     """
 
     day: date
     before: LiveCount
     parts: tuple[ShardCount, ...]
     again: int = 0
+    waited: bool = False
 
     @property
     def done(self) -> bool:
@@ -80,7 +91,7 @@ class Counting:
     @property
     def consistent(self) -> bool:
         """Whether its reads see everything that is written."""
-        return self.again > 0
+        return self.waited
 
     def tally(self, after: LiveCount) -> Tally:
         """What was found, with the live count as it is now that all is counted.
@@ -111,5 +122,9 @@ def _beyond(difference: int, least: int, most: int) -> int:
 
     >>> [_beyond(n, -2, 3) for n in (-5, -2, 0, 3, 4)]
     [-3, 0, 0, 0, 1]
+
+    Where less than nothing was lost, somebody else has put it right meanwhile.
     """
+    if least > 0:
+        return 0
     return difference - min(max(difference, least), most)

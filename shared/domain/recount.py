@@ -57,6 +57,10 @@ class ContactSummary:
         """When the contacts are counted next; while they are being counted, when somebody else would go on."""
         return max(self.counts_at, self.busy_until or self.counts_at)
 
+    def next_count(self, now: datetime) -> date:
+        """The day of the next count: that of today is still to come where today has just begun."""
+        return periods.local_day(max(self.counts_at, now), self.zone)
+
     @property
     def zone(self) -> ZoneInfo:
         """The zone of the seller entity."""

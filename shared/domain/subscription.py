@@ -60,13 +60,15 @@ class TierReduction(NamedTuple):
     """A lower contact tier from the next term on, as was asked for (F11): ``item`` takes the place of the tier's.
 
     It takes effect only if the contacts fit then, so the renewal waits until
-    they are counted: ``marketing`` of them on ``counted_on``.
+    they are counted: ``marketing`` of them on ``counted_on``. So many as
+    ``beside`` are held by another tier of the account then.
     """
 
     item: SubscriptionItem
     effective_on: date
     marketing: int = 0
     counted_on: date | None = None
+    beside: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -54,6 +54,17 @@ def of(subscriptions: Iterable[Subscription]) -> Tier | None:
     ]
     held.sort(key=lambda it: (it.limit, it.item.kind is Kind.CONTACTS, it.subscription.id))
     return held[-1] if held else None
+
+
+def with_contacts(subscriptions: Iterable[Subscription]) -> list[Subscription]:
+    """Those that have a tier, had one or will have one."""
+    return [each for each in subscriptions if any(item.contacts for item in each.items)]
+
+
+def beside(subscriptions: Iterable[Subscription], subscription: Subscription) -> int:
+    """How many contacts the tiers of the other subscriptions hold."""
+    other = of(each for each in subscriptions if each.id != subscription.id)
+    return other.limit if other else 0
 
 
 def check_bought(bought: Iterable[Subscription], alive: Iterable[Subscription]) -> None:
@@ -169,13 +180,26 @@ def waits_for_count(subscription: Subscription, on: date) -> bool:
     return reduction is not None and reduction.effective_on <= on and reduction.counted_on is None
 
 
-def counted(subscription: Subscription, count: int, on: date) -> Changes:
-    """The contacts were counted that a renewal waits for, if one does."""
+def counted(subscription: Subscription, count: int, on: date, beside: int = 0) -> Changes:
+    """The contacts were counted that a renewal waits for, if one does; ``beside`` are held by another tier."""
     reduction = subscription.tier_reduction
     if reduction is None or not waits_for_count(subscription, on):
         return Changes()
-    known = reduction._replace(marketing=count, counted_on=on)
+    known = reduction._replace(marketing=count, counted_on=on, beside=beside)
     return Changes(put=(replace(subscription, tier_reduction=known),))
+
+
+def after_count(
+    books: Sequence[Book], count: int, on: date, tell: Callable[[Book, Changes], Book]
+) -> dict[str, Book]:
+    """The books once those whose renewal waits for the count are told of it, one after the other."""
+    after = {book.subscription.id: book for book in books}
+    for id_, book in after.items():
+        others = beside((each.subscription for each in after.values()), book.subscription)
+        told = counted(book.subscription, count, on, others)
+        if told.put:
+            after[id_] = tell(book, told)
+    return after
 
 
 def reduced(subscription: Subscription, on: date) -> tuple[Subscription, tuple[Event, ...]]:
@@ -185,7 +209,7 @@ def reduced(subscription: Subscription, on: date) -> tuple[Subscription, tuple[E
         return subscription, ()
     renewed = replace(subscription, tier_reduction=None)
     data = _lowering(subscription, reduction) | {"marketing": reduction.marketing}
-    if reduction.marketing > reduction.item.contacts:
+    if reduction.marketing > max(reduction.item.contacts, reduction.beside):
         data["cause"] = "too_many_contacts"
         return renewed, (_event(subscription, "tier.reduction_canceled", data),)
     return _with_tier(renewed, reduction.item), (_event(subscription, "tier.reduced", data),)

@@ -75,7 +75,7 @@ def reduction(known: Situation, tier: Tier, it: TierReduction, live: LiveCount) 
         "tier_after": it.item.contacts,
         "cost_after": money(it.item.fee),
         "ask_until": str(ask_until),
-        "fits_today": live.marketing <= it.item.contacts,
+        "fits_today": live.marketing <= max(it.item.contacts, tiers.beside(known.subscriptions, tier.subscription)),
     }
 
 

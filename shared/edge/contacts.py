@@ -72,13 +72,14 @@ def seen(account_id: str, now: datetime) -> Situation:
     return Situation(account, seller, subscriptions, summary, today(seller, tiers.of(subscriptions), now))
 
 
-def situation(account_id: str, now: datetime, *, deleting: bool = False) -> Situation:
+def situation(account_id: str, now: datetime, *, even_off: bool = False) -> Situation:
     """The same before contacts are set: the daily count begins with the first of them.
 
-    An account without marketing contacts may only delete those that it has (R41).
+    An account without marketing contacts may only delete those that it has, and
+    ask for a lower tier (R41): what is done ``even_off``.
     """
     known = seen(account_id, now)
-    if not known.account.marketing_contacts and not deleting:
+    if not known.account.marketing_contacts and not even_off:
         raise Conflict(
             "This account has no marketing contacts. Please ask your seller.", code="no_marketing_contacts"
         )
@@ -109,7 +110,7 @@ def set_all(account_id: str, commands: Sequence[Command], now: datetime) -> Done
         raise Invalid(f"At most {MOST_AT_ONCE:,} contacts can be set at once.", code="too_many_contacts")
     gone = [each for each in commands if each.wish is Wish.DELETE]
     others = [each for each in commands if each.wish is not Wish.DELETE]
-    known = situation(account_id, now, deleting=not others)
+    known = situation(account_id, now, even_off=not others)
     deleted, _ = _carried_out(account_id, gone, known)
     changed, held_back = _carried_out(account_id, others, known)
     return Done(deleted + changed, held_back, known)

@@ -55,6 +55,10 @@ class Draft:
         self._table.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", rows)
         self._table.execute("COMMIT")
 
+    def forget(self) -> None:
+        """Nothing would have changed."""
+        self._table.execute("DELETE FROM seen")
+
     def close(self) -> None:
         """It is whole on the disk then."""
         self._table.close()

@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from datetime import datetime
 
 from shared import files
 from shared.domain import contact_import as rules
 from shared.domain import contacts as contact_rules
+from shared.domain import recount
 from shared.domain.changes import Changes
-from shared.domain.contact_import import MOST_REJECTED, MOST_TRIES, UNDER_WAY, ContactImport, ImportStatus, Page
-from shared.domain.contacts import MOST_AT_ONCE, Command, Contact, Plan, Today
-from shared.domain.errors import BillingError
+from shared.domain.contact_import import (
+    MOST_REJECTED,
+    MOST_ROWS,
+    MOST_TRIES,
+    UNDER_WAY,
+    ContactImport,
+    ImportStatus,
+    Page,
+)
+from shared.domain.contacts import MOST_AT_ONCE, Change, Command, Contact, Plan, Today
+from shared.domain.errors import BillingError, Invalid
 from shared.edge import batch, clock, import_counts, import_draft, import_pages
 from shared.edge import contacts as edge
 from shared.edge.import_draft import Draft
@@ -117,6 +127,9 @@ def _step(it: ContactImport, draft: Draft | None) -> ContactImport:
     """One step: a page decided and written; the report at the end."""
     if it.page:
         return _write_again(it, it.page)
+    if draft and _count_passed(it):  # the one that it tells of is over: it begins anew, for the next
+        draft.forget()
+        return rules.anew(it)
     if it.layout is None and it.size:
         header = import_pages.header(it)
         it = replace(it, layout=header.layout, offset=header.size, lines=header.lines)
@@ -125,16 +138,22 @@ def _step(it: ContactImport, draft: Draft | None) -> ContactImport:
 
 def _decide(it: ContactImport, draft: Draft | None) -> ContactImport:
     """Read a page, decide what it comes to, and keep that with all its counts, before anything is written."""
+    if it.tally.rows >= MOST_ROWS:
+        raise Invalid(f"The file has more than {MOST_ROWS:,} rows.", code="too_many_rows")
     read = import_pages.read(it, import_pages.PAGE)
     known = edge.situation(it.account_id, clock.now())
-    it, today, maximum = _beside_the_count(it), known.today, known.summary.maximum
+    today, maximum = known.today, known.summary.maximum
+    it = _beside_the_count(it)
+    if it.doubtful and maximum is not None and draft is None:  # how much room there is must be known
+        import_counts.settle(it.account_id)
+        it = replace(it, doubtful=False)
     found = edge.found(it.account_id, read.commands)
     if draft:
         found = draft.over(found, it.account_id, (command.contact for command in read.commands))
     room = None if maximum is None else max(maximum - _expected(it), 0)
     full = rules.full(found, read.commands, today, room)
     commands, plan = _plan(it, found, read.commands, today, full)
-    tally = rules.come_to(plan, read.rows, today)
+    tally = rules.come_to(plan, read.rows, today, known.summary.next_count(clock.now()))
     reported = _report(it, read)
     it = replace(it, page=Page(read.end, read.lines, read.length, today, tally, reported, full))
     if draft:
@@ -142,39 +161,84 @@ def _decide(it: ContactImport, draft: Draft | None) -> ContactImport:
         draft.learn(plan.changes)  # whoever dies before this begins anew
         return kept
     if not plan.changes:
-        return _kept(_held(rules.written(it)))
-    gained = sum(max(change.marketing(today.day), 0) for change in plan.changes)
-    decided = stored.decide_page(_held(it), tally.marketing, plan.total, maximum, (gained, tally.new))
-    if plan.held_back:
-        _commit(edge.Done(0, plan.held_back, known).told)
+        return _page_done(it)
+    decided = stored.decide_page(_held(it), tally.marketing, plan.total, maximum, _grown(plan, today))
     return _write(decided, commands, plan, today)
 
 
 def _write_again(it: ContactImport, page: Page) -> ContactImport:
-    """Write a page that was decided, and perhaps written in part; how many of it, only a count can tell."""
+    """Write a page that was decided, and perhaps written in part; how many of it, only a count can tell.
+
+    A daily count that runs by now does not know of what is still to be set, and
+    is told once more: none of that is certain.
+    """
     commands = import_pages.read(it, page.read).commands
     found = edge.found(it.account_id, commands)
     commands, plan = _plan(it, found, commands, page.today, page.full)
-    return _write(replace(it, doubtful=True), commands, plan, page.today)
+    it = stored.decide_page(_held(replace(it, doubtful=True)), 0, 0, None, _grown(plan, page.today))
+    return _write(it, commands, plan, page.today)
+
+
+def _grown(plan: Plan, today: Today) -> tuple[int, int]:
+    """How many become marketing contacts, and how many come to be; what leaves is not taken off."""
+    gained = sum(max(change.marketing(today.day), 0) for change in plan.changes)
+    return gained, sum(change.before is None for change in plan.changes)
 
 
 def _write(it: ContactImport, commands: Sequence[Command], plan: Plan, today: Today) -> ContactImport:
-    """Write a page; contacts that others have changed meanwhile are given back, and set as any others are."""
-    queries.connect()
-    done = batch.side_by_side(contacts.write, plan.changes)
-    moved = Plan(tuple(change for change, held in zip(plan.changes, done, strict=True) if not held))
+    """Write a page; contacts that others have changed meanwhile are given back, and set as any others are.
+
+    What is deleted is gone before anything is set: no contact is counted with
+    another that takes its place in the same page.
+    """
+    gone = [change for change in plan.changes if change.after is None]
+    others = [change for change in plan.changes if change.after is not None]
+    moved = Plan((*_moved(gone), *_moved(others)))
     if moved.changes:
         back = Plan() if it.doubtful else moved  # what a worker before this one wrote looks the same
         it = stored.decide_page(replace(it, doubtful=True), -back.marketing(today.day), -back.total, None)
-        _set(it.account_id, commands, {change.contact.id for change in moved.changes})
+        it = _with_held_back(it, _set(it.account_id, commands, {change.contact.id for change in moved.changes}))
     contacts.add(it.account_id, 0, 0)  # the peak
+    return _page_done(it)
+
+
+def _page_done(it: ContactImport) -> ContactImport:
+    """A page is behind it, once whoever is to know of contacts that were held back was told (F12)."""
+    if it.page and it.page.tally.held_back:
+        _tell_held_back(it.account_id)
     return _kept(_held(rules.written(it)))
 
 
-def _set(account_id: str, commands: Sequence[Command], only: set[str]) -> None:
+def _moved(changes: Sequence[Change]) -> list[Change]:
+    """Write these changes, and answer which of the contacts others have changed meanwhile."""
+    queries.connect()
+    written = batch.side_by_side(contacts.write, changes)
+    return [change for change, done in zip(changes, written, strict=True) if not done]
+
+
+def _set(account_id: str, commands: Sequence[Command], only: set[str]) -> int:
+    """Set some of the contacts as a request would; how many of them are held back."""
+    held_back = 0
     last = [command for id_, command in {each.contact: each for each in commands}.items() if id_ in only]
     for first in range(0, len(last), MOST_AT_ONCE):
-        edge.set_all(account_id, last[first : first + MOST_AT_ONCE], clock.now())
+        held_back += len(edge.set_all(account_id, last[first : first + MOST_AT_ONCE], clock.now()).held_back)
+    return held_back
+
+
+def _with_held_back(it: ContactImport, more: int) -> ContactImport:
+    assert it.page
+    tally = it.page.tally
+    return replace(it, page=it.page._replace(tally=tally._replace(held_back=tally.held_back + more)))
+
+
+def _tell_held_back(account_id: str) -> None:
+    for attempt in range(_ATTEMPTS):
+        summary = contacts.summary(account_id)
+        try:
+            return _commit(recount.at_maximum(summary) if summary else Changes())
+        except table.Stale:  # a count, say, was stored at the same moment
+            clock.pause(attempt)
+    raise table.Stale("Others are changing the same contacts right now.")
 
 
 def _plan(
@@ -191,11 +255,22 @@ def _expected(it: ContactImport) -> int:
 
 
 def _beside_the_count(it: ContactImport) -> ContactImport:
-    """A daily count beside an import takes for written what is only decided: the live count is doubtful then."""
+    """The import, doubtful if a daily count came in between: that does not find what is only decided yet.
+
+    Eight contacts of a page are decided and counted, three are written, the
+    function dies. The daily count finds three and puts the live count right.
+    Then the page is written again: there are eight, and the live count says three.
+    """
+    return replace(it, counts_at=_counts_at(it), doubtful=it.doubtful or _count_passed(it))
+
+
+def _count_passed(it: ContactImport) -> bool:
+    return it.counts_at is not None and it.counts_at != _counts_at(it)
+
+
+def _counts_at(it: ContactImport) -> datetime | None:
     summary = contacts.summary(it.account_id)
-    counts_at = summary.counts_at if summary else None
-    passed = it.counts_at is not None and it.counts_at != counts_at
-    return replace(it, counts_at=counts_at, doubtful=it.doubtful or passed)
+    return summary.counts_at if summary else None
 
 
 def _report(it: ContactImport, read: Read) -> bool:

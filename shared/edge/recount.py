@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from shared.domain import recount, tiers
 from shared.domain.changes import Changes
-from shared.domain.counting import MOST_AGAIN, Counting, ShardCount, Tally
+from shared.domain.counting import MOST_AGAIN, WRITTEN_WITHIN, Counting, ShardCount, Tally
 from shared.domain.periods import local_day
 from shared.domain.recount import ContactSummary, Holding
-from shared.domain.subscription import Subscription
+from shared.domain.subscription import Book
 from shared.edge import batch, clock, upkeep
 from shared.edge.contacts import price_of
 from shared.edge.jobs import Job
@@ -103,16 +103,24 @@ def _conclude(account_id: str, counting: Counting) -> Counting | None:
         if local_day(now, summary.zone) != counting.day:
             return _begun(account_id, summary)
         tally = counting.tally(contacts.live(account_id))
-        subscriptions = queries.alive_subscriptions(account_id)
-        if counting.again < MOST_AGAIN and _is_in_doubt(counting, tally, subscriptions):
-            return replace(_begun(account_id, summary), again=counting.again + 1)
+        if tally.is_off and not counting.waited:
+            return _waited(counting)
         try:
-            changes = recount.counted(summary, tally, _holding(account_id, subscriptions, tally, now))
+            books = _up_to_date(account_id, now)
+            if counting.again < MOST_AGAIN and _is_in_doubt(counting, tally, books):
+                return _waited(replace(_begun(account_id, summary), again=counting.again + 1))
+            changes = recount.counted(summary, tally, _holding(account_id, books, tally, now))
             _commit(changes, now, contacts.settled(account_id, tally))
         except table.Stale:
             continue
         return None
     return None
+
+
+def _waited(counting: Counting) -> Counting:
+    """The same count from its first page on, once all that was under way at its beginning is over."""
+    clock.sleep(WRITTEN_WITHIN.total_seconds())
+    return replace(counting, parts=(ShardCount(),) * PARTS, waited=True)
 
 
 def _due(account_id: str) -> Iterator[tuple[ContactSummary, datetime]]:
@@ -127,10 +135,17 @@ def _due(account_id: str) -> Iterator[tuple[ContactSummary, datetime]]:
     raise table.Stale("Others are changing this account right now.")
 
 
-def _is_in_doubt(counting: Counting, tally: Tally, subscriptions: list[Subscription]) -> bool:
+def _up_to_date(account_id: str, now: datetime) -> list[Book]:
+    """All that is about contacts, with everything done that is due: a tier may begin or end on this day."""
+    subscriptions = queries.alive_subscriptions(account_id)
+    return [upkeep.current(account_id, each.id, now) for each in tiers.with_contacts(subscriptions)]
+
+
+def _is_in_doubt(counting: Counting, tally: Tally, books: list[Book]) -> bool:
     """Whether it would cost money, and is not certain: a tier that is exceeded, a lower one that they do not fit."""
+    subscriptions = [book.subscription for book in books]
     limits = [
-        each.tier_reduction.item.contacts
+        max(each.tier_reduction.item.contacts, tiers.beside(subscriptions, each))
         for each in subscriptions
         if each.tier_reduction and tiers.waits_for_count(each, tally.day)
     ]
@@ -142,20 +157,20 @@ def _is_in_doubt(counting: Counting, tally: Tally, subscriptions: list[Subscript
     return any(tally.marketing > limit for limit in limits)
 
 
-def _holding(account_id: str, subscriptions: list[Subscription], tally: Tally, now: datetime) -> Holding | None:
-    """What the count is held against, brought up to date: renewals that wait for the count are told of it first."""
+def _holding(account_id: str, books: list[Book], tally: Tally, now: datetime) -> Holding | None:
+    """What the count is held against: renewals that wait for it are told of it, and done, first."""
+
+    def tell(book: Book, counted: Changes) -> Book:
+        _commit(counted, now)
+        return upkeep.current(account_id, book.subscription.id, now)
+
+    after = tiers.after_count(books, tally.certain, tally.day, tell)
+    tier = tiers.of(book.subscription for book in after.values())
     account = queries.account(account_id)
-    for each in subscriptions:
-        known = tiers.counted(each, tally.certain, tally.day)
-        if known.put:
-            _commit(known, now)
-    tier = tiers.of(subscriptions)
     if tier is None or not account.marketing_contacts:
         return None
-    book = upkeep.current(account_id, tier.subscription.id, now)
-    tier = tiers.of([book.subscription])
     policy = queries.seller(account.seller).contacts_update
-    return Holding(book, tier, price_of(tier), policy) if tier else None
+    return Holding(after[tier.subscription.id], tier, price_of(tier), policy)
 
 
 def _commit(changes: Changes, now: datetime, beside: Beside = table.nothing) -> None:

@@ -7,7 +7,6 @@ it was when it was decided on; whoever lost a race decides again.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import date
 from typing import Any
 
@@ -24,6 +23,8 @@ from shared.store.record import Record
 from shared.store.table import Beside
 
 MOST_DAYS = 400
+_TRIES = 5
+_IN_THE_WAY = "TransactionConflictException"
 
 
 def summary(account_id: str) -> ContactSummary | None:
@@ -101,10 +102,21 @@ def add(account_id: str, marketing: int, total: int, at_most: int | None = None)
         return _held(error)
     now = int(counter.marketing)
     if now > (counter.peak or 0):
-        lower = LiveCountRecord.peak.does_not_exist() | (LiveCountRecord.peak < now)
-        with suppress(UpdateError):  # others have counted more meanwhile
-            counter.update([LiveCountRecord.peak.set(now)], lower)
+        _reached(counter, now)
     return True
+
+
+def _reached(counter: LiveCountRecord, now: int) -> None:
+    """The peak is at least this, unless others have counted more meanwhile; a transaction in the way is soon over."""
+    lower = LiveCountRecord.peak.does_not_exist() | (LiveCountRecord.peak < now)
+    for _ in range(_TRIES):
+        try:
+            counter.update([LiveCountRecord.peak.set(now)], lower)
+        except UpdateError as error:
+            _held(error)
+            if error.cause_response_code == _IN_THE_WAY:
+                continue
+        return
 
 
 def settled(account_id: str, tally: Tally) -> Beside:
@@ -144,7 +156,7 @@ def _still(before: Contact | None) -> Condition:
 
 def _held(error: PynamoDBException) -> bool:
     """``False`` where the condition of a write did not hold, or a transaction was in its way; else it is an error."""
-    if error.cause_response_code not in ("ConditionalCheckFailedException", "TransactionConflictException"):
+    if error.cause_response_code not in ("ConditionalCheckFailedException", _IN_THE_WAY):
         raise error
     return False
 

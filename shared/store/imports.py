@@ -8,7 +8,7 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.transactions import TransactWrite
 
 from shared.domain.contact_import import ContactImport
-from shared.domain.counting import LiveCount
+from shared.domain.counting import Tally
 from shared.domain.errors import NotFound
 from shared.store import contacts
 from shared.store import import_records as _kinds  # noqa: F401 - so that Record knows them
@@ -58,8 +58,8 @@ def decide_page(
     return replace(it, version=it.version + 1)
 
 
-def correct(before: LiveCount, marketing: int, total: int) -> None:
-    """Put the live count right, and nothing else: it was ``before`` when they were counted, and they are so many."""
-    more = marketing - before.marketing, total - before.total
-    if any(more):
-        LiveCountRecord(f"ACCOUNT#{before.account_id}", "LIVE").update(contacts.added(*more, grows=False))
+def correct(account_id: str, tally: Tally) -> None:
+    """Put the live count right by what a count has found, and nothing else."""
+    if tally.is_off:
+        counter = LiveCountRecord(f"ACCOUNT#{account_id}", "LIVE")
+        counter.update(contacts.added(tally.marketing_off, tally.total_off, grows=False))

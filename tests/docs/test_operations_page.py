@@ -79,6 +79,22 @@ def test_every_difference_stands_on_the_page_and_no_other():
     assert sorted(table_below("Reconciliation")) == sorted(Differs)
 
 
+# ---- queues and sweeps
+
+
+def test_every_queue_of_dead_letters_is_watched_and_explained():
+    kept = {name for name in DOCUMENT["Resources"] if name.endswith("DeadLetters")}
+    assert len(kept) == 6
+    assert set(re.search(r"for queue in (.*?);", SHELL)[1].split()) == kept
+    assert set(re.findall(r"^\| `(\w+DeadLetters)` \|", PAGE, re.MULTILINE)) == kept
+
+
+def test_every_sweep_is_watched_and_can_be_run_by_hand():
+    sweeps = {name for name in DOCUMENT["Resources"] if name.endswith("SweepFunction")}
+    assert set(re.findall(r"`(\w+SweepFunction)`", PAGE.partition("## Late runs")[0])) == sweeps
+    assert set(re.findall(r"physical (\w+SweepFunction)", SHELL)) == sweeps
+
+
 # ---- commands
 
 

@@ -269,3 +269,54 @@ def further_seat(catalog, plan):
     return catalog.seat_price(
         plan.id, plan.product, plan.edition, plan.seat_type, plan.interval, plan.term or plan.interval, "USD"
     )
+
+
+def test_f20_the_sample_plans_allow_a_multiple_of_their_contacts_in_e_mails_and_free_tools_2000():
+    plans = [price for price in sample().prices if price.kind is Kind.PLAN]
+    assert {plan.id: plan.included_contacts * plan.sends_per_contact for plan in plans} == {
+        "hub-free": 2_000, "hub-starter": 5_000, "hub-professional": 20_000, "hub-professional-year": 20_000,
+        "hub-enterprise": 100_000, "hub-enterprise-year": 100_000,
+    }  # fmt: skip
+
+
+def test_f20_a_tier_allows_the_same_multiple_as_the_plan_that_it_is_sold_beside():
+    catalog = sample()
+    multiples = {(each.edition, each.sends_per_contact) for each in catalog.prices if each.sends_per_contact}
+    assert multiples == {("free", 2), ("starter", 5), ("professional", 10), ("enterprise", 10)}
+
+
+@pytest.mark.parametrize(
+    ("price", "sizes"),
+    [
+        ("contacts-starter", [(1000, "0.00"), (2000, "45.00"), (3000, "90.00"), (4000, "135.00")]),
+        ("contacts-professional", [
+            (2000, "0.00"), (7000, "250.00"), (12_000, "500.00"), (17_000, "750.00"), (22_000, "1000.00"),
+            (27_000, "1250.00"),
+        ]),
+        ("contacts-professional-year", [(2000, "0.00"), (7000, "2696.64"), (12_000, "5393.28")]),
+        ("contacts-enterprise", [(10_000, "0.00"), (20_000, "100.00"), (30_000, "200.00")]),
+        ("contacts-enterprise-year", [(10_000, "0.00"), (20_000, "1200.00"), (30_000, "2400.00")]),
+    ],
+)  # fmt: skip
+def test_f15_f16_the_sample_tiers_rise_by_the_steps_of_their_edition(price, sizes):
+    sold, fewest = sample().price(price), 1
+    for limit, amount in sizes:
+        each = (limit, Money.parse(amount, "USD"))
+        assert (sold.tier(fewest, "USD"), sold.tier(limit, "USD")) == (each, each)
+        fewest = limit + 1
+
+
+def test_f15_every_paid_plan_of_the_sample_that_includes_contacts_has_a_larger_tier():
+    catalog = sample()
+    plans = [each for each in catalog.prices if each.kind is Kind.PLAN and each.edition != "free"]
+    larger = {}
+    for plan in plans:
+        for term in [plan.term] if plan.term else [plan.interval, Interval.YEAR]:
+            beside = catalog.contacts_price(plan.edition, plan.interval, term, "USD")
+            included, _ = beside.tier(0, "USD")
+            assert included == plan.included_contacts
+            larger[plan.id] = beside.tier(included + 1, "USD")[0]
+    assert larger == {
+        "hub-starter": 2000, "hub-professional": 7000, "hub-professional-year": 7000,
+        "hub-enterprise": 20_000, "hub-enterprise-year": 20_000,
+    }  # fmt: skip

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.contact_rows import LONGEST, Layout, Row, header, read
+from shared.domain import contact_rows
+from shared.domain.contact_rows import LONGEST, MOST_LINES, Layout, Row, header, read
 from shared.domain.contacts import CONTACT_ID, Command, Wish
 from shared.domain.errors import Invalid
 
@@ -72,6 +73,23 @@ def test_the_inside_of_a_cell_is_no_row():
 def test_what_cannot_be_read_is_rejected_at_its_first_line(text, rows):
     read_so = [(row.line, row.reason) for row in in_pieces(text, 1000)[0]]
     assert read_so[: len(rows)] == rows
+
+
+def test_a_row_of_just_the_most_lines_is_read():
+    def text(lines):
+        return b'ann,true,"' + b"x\n" * (lines - 1) + b'y"\n'
+
+    assert read(text(MOST_LINES), 0, LAYOUT, last=True).rows == [Row(1, Command("ann", Wish.MARKETING))]
+    assert read(text(MOST_LINES + 1), 0, LAYOUT, last=True).rows[0] == Row(1, None, "line_too_long")
+
+
+def test_quotes_that_are_open_wherever_one_begins_to_read_take_no_longer_the_larger_the_file_is(monkeypatch):
+    """Each line of this opens a quote that the next one opens again: none of its rows ever ends."""
+    asked, line_of = [], contact_rows._Lines.__next__
+    monkeypatch.setattr(contact_rows._Lines, "__next__", lambda lines: asked.append(lines.at) or line_of(lines))
+    rows = read(b'a",",\n' * 2000, 0, LAYOUT, last=True).rows
+    assert (len(rows), rows[0]) == (2000, Row(1, None, "line_too_long"))
+    assert len(asked) <= 2000 * (MOST_LINES + 1)
 
 
 def test_a_row_of_just_the_longest_is_read():

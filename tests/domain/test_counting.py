@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.counting import Counting, LiveCount, ShardCount
@@ -45,9 +45,15 @@ def test_one_deleted_behind_the_count_and_one_set_in_front_of_it_are_not_certain
     assert not found(11, 15, swapped).in_doubt([11])
 
 
-@pytest.mark.parametrize(("again", "consistent"), [(0, False), (1, True)])
-def test_what_is_counted_again_is_read_consistently(again, consistent):
-    assert Counting(DAY, BEFORE, (), again).consistent is consistent
+@pytest.mark.parametrize("waited", [False, True])
+def test_what_is_counted_again_is_read_consistently(waited):
+    assert Counting(DAY, BEFORE, (), waited=waited).consistent is waited
+
+
+@pytest.mark.parametrize("found_now", [5, 10, 12])
+def test_what_somebody_else_has_put_right_meanwhile_is_not_put_right_twice(found_now):
+    """The live count was two too low; another count has found that first."""
+    assert found(found_now, 14, moved(marketing=2)).marketing_off == 0
 
 
 PEOPLE = st.integers(0, 7)
@@ -71,3 +77,36 @@ def test_no_more_are_certain_than_there_were_when_it_began_whatever_changes_mean
     assert tally.marketing_off == 0, "the live count was right, and stays so"
     if live == before:
         assert (tally.marketing, tally.certain) == (len(there), len(there))
+
+
+WAITED = 3
+REQUESTS = st.lists(st.tuples(st.integers(-5, 5), PEOPLE, st.booleans(), st.integers(0, WAITED)), max_size=20)
+
+
+@settings(max_examples=500)
+@given(st.sets(PEOPLE), REQUESTS)
+def test_after_a_wait_what_is_counted_and_not_yet_written_is_neither_certain_nor_off(there, requests):
+    """Requests count at one moment and write at another; contact n is counted at moment n, three after ``before``."""
+    live, due, counted, before, began = LiveCount("acme", len(there), len(there)), {}, 0, None, None
+    now, to_be = set(there), set(there)
+    for moment in range(-6, 8):
+        before = live if moment == -WAITED else before
+        for person in [person for person, at in due.items() if at == moment]:
+            now ^= {person}
+            del due[person]
+        began = len(now) if moment == 0 else began
+        for at, person, sets, delay in requests:
+            if at != moment or person in due or (person in to_be) is sets:
+                continue
+            to_be ^= {person}
+            live = replace(
+                live, marketing=len(to_be), total=len(to_be), gained=live.gained + sets, made=live.made + sets
+            )
+            if delay:
+                due[person] = moment + delay
+            else:
+                now ^= {person}
+        counted += moment >= 0 and moment in now
+    tally = Counting(DAY, before, (ShardCount(counted, counted, done=True),), waited=True).tally(live)
+    assert tally.certain <= began
+    assert not tally.is_off

@@ -1,5 +1,9 @@
 """A seller of contact tiers, with an account that has bought one, and short ways to set its contacts."""
 
+from infra.local.template import TABLE_NAME
+from shared.domain.contacts import Contact
+from shared.store import contacts
+from shared.store.record import Record
 from tests.world import World
 
 COUNT = "contacts.counted"
@@ -19,9 +23,10 @@ TIERS = {
 class ContactWorld(World):
     """Acme has bought a plan and the smallest tier on 15 April, of a seller in New York."""
 
-    def __init__(self, now="2026-04-15T14:00:00Z", *, contacts=1, term=None, **seller):
+    def __init__(self, now="2026-04-15T14:00:00Z", *, contacts=1, term=None, tiers=None, **seller):
         super().__init__(now, **seller)
-        self.sells(**TIERS)
+        sold = TIERS["contacts-starter"]
+        self.sells(**TIERS | {"contacts-starter": sold | {"tiers": tiers or sold["tiers"]}})
         items = [{"price": "hub-starter"}, {"price": "contacts-starter", "quantity": contacts}]
         if term:
             items = [item | {"term": term} for item in items]
@@ -59,6 +64,16 @@ class ContactWorld(World):
 def days(world):
     """What was counted on each day: marketing contacts, all, and the most."""
     return [(event["day"], event["marketing"], event["total"], event["peak"]) for event in world.told(COUNT)]
+
+
+def fill(world, count):
+    """So many marketing contacts of acme, put into the table past the API."""
+    world.call("PUT", "/accounts/acme/contacts/m", {"marketing": True}, permissions="contacts.edit")
+    table, today = world.cloud.store.table(TABLE_NAME), world.cloud.now.date()
+    for name in named(count - 1, "m"):
+        item = Record.of(Contact("acme", name, today)).serialize()
+        table.write((item["PK"]["S"], item["SK"]["S"]), item)
+    contacts.add("acme", count - 1, count - 1)
 
 
 def named(count, prefix="c"):

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.edge.contact_world import COUNT, TOLD, ContactWorld
+from tests.edge.contact_world import COUNT, TOLD
+from tests.edge.import_world import ImportWorld
 
 ZONES = [
     "America/Asuncion", "Asia/Amman", "America/Havana", "America/New_York", "Europe/Dublin", "Asia/Tokyo",
@@ -42,10 +43,19 @@ def changes(zone):
 
 
 STARTS = {zone: changes(ZoneInfo(zone)) for zone in ZONES}
+ONE = st.integers(0, 40).map("p{}".format)
 COMMANDS = st.dictionaries(
-    st.integers(0, 40).map("p{}".format), st.sampled_from(["marketing", "marketing", "non_marketing", "delete"]),
+    ONE, st.sampled_from(["marketing", "marketing", "non_marketing", "delete"]),
     min_size=1, max_size=30,
 )  # fmt: skip
+ORDER = ["delete", "non_marketing", "marketing"]
+CELLS = {"marketing": "yes", "non_marketing": "no", "delete": "delete"}
+STEPS = {"step": 10, "amount": "30.00"}, {10 * n: 3000 * (n - 1) for n in range(1, 6)}
+BANDS = (
+    [{"up_to": 20, "amount": "30.00"}, {"up_to": 25, "amount": "38.50"}, {"up_to": 50, "amount": "64.70"}],
+    {10: 0, 20: 3000, 25: 3850, 50: 6470},
+)
+"""Tiers as they are published, and what each that a history can reach costs, in cents."""
 MIDNIGHT, COUNTED, SOON, NOON, LATE = range(5)
 """The first instant of a day before and after the count, a minute later, noon, and a minute before the next day."""
 MOMENTS = st.sampled_from([MIDNIGHT, COUNTED, SOON, NOON, LATE])
@@ -66,16 +76,20 @@ class Histories(RuleBasedStateMachine):
     """Contacts come, go and come back around midnight; by hand the same is followed day by day."""
 
     @initialize(
-        zone=st.sampled_from(ZONES), nth=st.integers(0, 10**6), before=st.integers(0, 35), yearly=st.booleans()
-    )
-    def begin(self, zone, nth, before, yearly):
+        zone=st.sampled_from(ZONES), nth=st.integers(0, 10**6), before=st.integers(0, 35), yearly=st.booleans(),
+        sold=st.sampled_from([STEPS, BANDS]),
+    )  # fmt: skip
+    def begin(self, zone, nth, before, yearly, sold):
         start = STARTS[zone][nth % len(STARTS[zone])] - before * DAY
         self.zone, self.day, self.anchor, self.yearly = ZoneInfo(zone), start, start, yearly
         self.moment = NOON
-        self.world = ContactWorld(self.instant().isoformat(), zone=zone, term="year" if yearly else None)
+        tiers, self.prices = sold
+        term = "year" if yearly else None
+        self.world = ImportWorld(self.instant().isoformat(), zone=zone, term=term, tiers=tiers)
         self.marketing, self.leaving, self.there = set(), {}, set()
         self.live = self.peak = self.warned = 0
         self.tier, self.maximum, self.reduction = 10, None, None
+        self.seen = (start, NOON, 10)
         self.expected, self.counts, self.bills, self.late_bill = [], [], [(start, 2000)], None
         self.set_maximum(None)  # with the first command the daily count begins
 
@@ -121,33 +135,59 @@ class Histories(RuleBasedStateMachine):
 
     @rule(commands=COMMANDS)
     def set_contacts(self, commands):
+        """Many in one request: what is deleted is gone before anything is set."""
         body = {}
         for each, wish in commands.items():
             body.setdefault(wish, []).append(each)
-        answer = self.world.batch(**body)
+        held = self.set_by_hand([(each, wish) for wish in ORDER for each in body.get(wish, ())])
+        assert self.world.batch(**body)["held_back"] == held
+
+    @rule(each=ONE, marketing=st.booleans())
+    def set_one(self, each, marketing):
+        held = self.set_by_hand([(each, "marketing" if marketing else "non_marketing")])
+        shown = self.world.sets(each, marketing=marketing)
+        leaves = self.leaving.get(each)
+        assert (shown["marketing"], shown["until_next_update"]) == (each in self.marketing, leaves and str(leaves))
+        assert (shown["notice"] is not None) == bool(held)
+
+    @rule(each=ONE)
+    def delete_one(self, each):
+        known = each in self.there
+        self.set_by_hand([(each, "delete")])
+        assert self.world.edit("DELETE", f"/contacts/{each}").json["changed"] == known
+
+    @rule(commands=COMMANDS)
+    def import_a_file(self, commands):
+        """Row by row, each as the one before has left room for it."""
+        held = self.set_by_hand(commands.items())
+        rows = (f"{each},{CELLS[wish]}" for each, wish in commands.items())
+        shown = self.world.imported(*rows)
+        assert (shown["status"], shown["held_back"], shown["rejected"]) == ("done", len(held), 0)
+
+    def set_by_hand(self, commands):
+        """What one command after the other comes to; which are held back by the maximum."""
         held = []
-        for each in body.get("delete", ()):
-            self.there.discard(each)
-            if each in self.marketing:
+        for each, wish in commands:
+            counted = each in self.marketing
+            if wish == "delete":
+                self.there.discard(each)
                 self.marketing.discard(each)
                 self.leaving.pop(each, None)
-                self.live -= 1
-        for each in body.get("non_marketing", ()):
+                self.live -= counted
+                continue
             self.there.add(each)
-            if each in self.marketing:
+            if wish == "non_marketing" and counted:
                 days = (self.day + n * DAY for n in range(1, 40))
                 self.leaving.setdefault(each, next(day for day in days if self.is_update(day)))
-        for each in body.get("marketing", ()):
-            self.there.add(each)
-            if each in self.marketing:
+            elif wish == "marketing" and counted:
                 self.leaving.pop(each, None)
-            elif self.maximum is not None and self.live >= self.maximum:
+            elif wish == "marketing" and self.maximum is not None and self.live >= self.maximum:
                 held.append(each)
-            else:
+            elif wish == "marketing":
                 self.marketing.add(each)
                 self.live += 1
         self.peak = max(self.peak, self.live)
-        assert answer["held_back"] == held
+        return held
 
     @rule(maximum=st.none() | st.integers(1, 40))
     def set_maximum(self, maximum):
@@ -156,16 +196,19 @@ class Histories(RuleBasedStateMachine):
 
     @rule(wanted=st.integers(1, 30))
     def ask_for_a_lower_tier(self, wanted):
-        if self.moment == MIDNIGHT:
-            return
-        lower = -(-wanted // 10) * 10
-        renewal = boundary(self.anchor, 12) if self.yearly else self.next_boundary()
+        lower = self.holding(wanted)
+        renewal = self.day if self.renewal_waits() else self.next_renewal()
         business = [renewal - n * DAY for n in range(1, 15) if (renewal - n * DAY).weekday() < 5]
         code = "not_lower" if lower >= self.tier else "reduction_too_late" if self.day > business[4] else None
         reply = self.world.call("PUT", "/accounts/acme/tier-reduction", {"contacts": wanted})
         assert reply.json.get("code") == code
         if code is None:
             self.reduction = (renewal, lower)
+
+    @rule()
+    def leave_the_tier_as_it_is(self):
+        assert self.world.call("DELETE", "/accounts/acme/tier-reduction").status == 200
+        self.reduction = None
 
     # -- by hand
 
@@ -178,8 +221,25 @@ class Histories(RuleBasedStateMachine):
     def next_boundary(self):
         return next(day for day in (self.day + n * DAY for n in range(1, 40)) if self.is_boundary(day))
 
+    def next_renewal(self):
+        """Of the commitment: a month, or a year."""
+        if not self.yearly:
+            return self.next_boundary()
+        return next(day for day in (boundary(self.anchor, 12 * n) for n in range(1, 5)) if day > self.day)
+
+    def is_renewal(self, day):
+        return self.is_boundary(day) and (not self.yearly or day.month == self.anchor.month)
+
+    def renewal_waits(self):
+        """For the count of today, which decides whether the contacts fit the lower tier."""
+        return self.moment == MIDNIGHT and self.reduction is not None and self.reduction[0] == self.day
+
+    def holding(self, count):
+        """The smallest tier that holds so many."""
+        return next(tier for tier in self.prices if tier >= count)
+
     def fee(self):
-        return 3000 * (self.tier // 10 - 1)
+        return self.prices[self.tier]
 
     def count_by_hand(self):
         count, summary_tier = len(self.marketing), self.tier
@@ -211,7 +271,7 @@ class Histories(RuleBasedStateMachine):
 
     def raise_tier(self, count):
         old, ends = self.fee(), self.next_boundary()
-        self.tier, self.warned = -(-count // 10) * 10, 0
+        self.tier, self.warned = self.holding(count), 0
         began = next(day for day in (self.day - n * DAY for n in range(40)) if self.is_boundary(day))
         left, whole = (ends - self.day).days - 1, (ends - began).days
         self.late_bill = cents(self.fee(), left, whole) - cents(old, left, whole) if left else None
@@ -225,6 +285,17 @@ class Histories(RuleBasedStateMachine):
         shown = self.world.usage()
         assert shown["live"] == {"marketing": self.live, "total": len(self.there)}
         assert (shown["tier"], shown["maximum"]) == (self.tier, self.maximum)
+
+    @invariant()
+    def never_falls_within_a_term(self):
+        """R57: by what is shown, whatever was reckoned by hand."""
+        if not hasattr(self, "world"):
+            return
+        (day, moment, before), tier = self.seen, self.world.usage()["tier"]
+        first = 0 if moment == MIDNIGHT else 1  # the renewal of that day was still to come
+        renewed = any(self.is_renewal(day + n * DAY) for n in range(first, (self.day - day).days + 1))
+        assert tier >= before or renewed
+        self.seen = (self.day, self.moment, tier)
 
     def teardown(self):
         if not hasattr(self, "world"):

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.edge import contacts as edge
-from shared.store import contacts
+from shared.store import contacts, table
 from shared.store.record import Record
 from tests.edge.contact_world import ContactWorld, named
 
@@ -220,6 +220,15 @@ def test_a_transaction_in_the_way_of_the_live_count_is_waited_for(world, times):
     assert counts(world) == (6, 6)
 
 
+@pytest.mark.parametrize("times", [1, 3])
+def test_d12_a_transaction_in_the_way_of_the_peak_is_waited_for(world, times):
+    world.sets("ann")
+    world.cloud.faults.arm("store.commit", "conflict", times, after=1)
+    world.batch(marketing=named(5))
+    world.batch(delete=named(5))
+    assert contacts.live("acme").peak == 6
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_the_first_contact_of_an_account_waits_for_a_transaction_too(world, times):
     world.cloud.faults.arm("store.commit", "conflict", times)
@@ -284,6 +293,37 @@ def test_a_request_that_breaks_off_is_put_right_by_the_next_count(world):
     assert world.usage()["live"] == {"marketing": 6, "total": 6}, "counted, and not written"
     world.on("2026-04-16T05:00:00Z")
     assert counts(world) == (1, 1)
+
+
+def test_a_contact_that_is_deleted_while_it_is_set_is_answered_as_such(world, monkeypatch):
+    some, first = contacts.some, iter([True])
+
+    def read_late(*args):
+        if not next(first, False):
+            monkeypatch.setattr(contacts, "some", some)
+            assert world.edit("DELETE", "/contacts/ann").json["changed"] == 1
+        return some(*args)
+
+    monkeypatch.setattr(contacts, "some", read_late)
+    refused = world.edit("PUT", "/contacts/ann", {"marketing": True})
+    assert (refused.status, refused.json["code"]) == (409, "contact_deleted")
+    assert counts(world) == (0, 0)
+
+
+def test_f12_who_decides_again_says_what_was_changed_the_first_time(world, monkeypatch):
+    """Another request reaches the maximum first, and its notice is stored when ours is about to be."""
+    maximum(world, 2)
+    commit, others = table.commit, [{"marketing": ["zoe", "yan", "xia"]}]
+
+    def overtaken(changes, now, once=None):
+        if others and once:
+            world.edit("POST", "/contacts/batch", others.pop())
+        return commit(changes, now, once)
+
+    monkeypatch.setattr(table, "commit", overtaken)
+    made = world.batch(marketing=named(5))
+    assert (made["changed"], made["held_back"], made["marketing"]) == (5, ["c0002", "c0003", "c0004"], 2)
+    assert len(world.told("contacts.maximum_reached")) == 1
 
 
 # -- what it costs

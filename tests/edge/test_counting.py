@@ -9,10 +9,11 @@ from infra.local.faults import Crash
 from infra.local.invocations import Context, sqs_event
 from shared.domain.changes import Changes
 from shared.domain.counting import LiveCount
-from shared.edge import recount
+from shared.edge import batch, recount
 from shared.store import contacts, table
 from shared.store.record import part
 from tests.edge.contact_world import COUNT, TOLD, ContactWorld, days, named
+from tests.edge.import_world import ImportWorld
 
 NIGHT = "2026-04-16T04:15:00Z"
 
@@ -217,6 +218,63 @@ def test_what_changes_while_it_is_counted_leaves_the_live_count_right(world, mon
     world.on("2026-04-16T12:00:00Z")
     assert days(world) == [("2026-04-16", 7 if ahead else 5, 7 if ahead else 5, 7)]
     assert world.usage()["live"] == {"marketing": 7, "total": 7}
+
+
+@pytest.fixture
+def importing():
+    """A tier that is full, and an import under way that deletes five contacts and sets five others in their place."""
+    world = ImportWorld()
+    old, new = in_parts("0123", 5), in_parts("4567", 5, "x")
+    world.batch(marketing=[*in_parts("4567", 5), *old])
+    import_id = world.opened(*(f"{name},delete" for name in old), *(f"{name},true" for name in new))
+    world.on("2026-04-16T03:50:00Z").started(import_id)
+    return world
+
+
+def never_exceeded(world):
+    world.on("2026-04-17T12:00:00Z")
+    assert [count[:2] for count in days(world)] == [("2026-04-16", 10), ("2026-04-17", 10)]
+    return world.usage()["live"]["marketing"] == 10 and world.told(*TOLD[1:]) == []
+
+
+def test_f9_a_page_of_an_import_that_is_half_written_at_midnight_raises_no_tier(importing, monkeypatch):
+    """Its threads write in any order, what is set first; it dies at the first contact that it deletes."""
+    real = batch.side_by_side
+
+    def in_any_order(do, things):
+        if do is not contacts.write:
+            return real(do, things)
+        for change in sorted(things, key=lambda change: change.after is None):
+            if change.after is None:
+                raise Crash("out of memory")
+            do(change)
+        return [True] * len(things)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batch, "side_by_side", in_any_order)
+        importing.cloud.drain()
+    importing.suddenly(NIGHT).cloud.invoke("RecountSweepFunction", {})
+    importing.cloud.drain()
+    assert never_exceeded(importing)
+
+
+def test_f9_a_page_that_is_written_again_beside_a_count_raises_no_tier(importing, monkeypatch):
+    """What it deletes is counted before, what it sets is counted after; and the live count was off already."""
+    importing.cloud.faults.arm("store.commit", "crash_after", after=1)
+    importing.cloud.drain()
+    contacts.add("acme", 2, 2)  # by a request that broke off
+    importing.suddenly(NIGHT).cloud.invoke("RecountSweepFunction", {})
+
+    def goes_on():
+        importing.cloud.invoke("ImportsSweepFunction", {})
+        importing.cloud.invoke(
+            "ImportsWorkFunction", sqs_event("ImportQueue", importing.cloud.queues.receive("ImportQueue", 1))
+        )
+
+    left = meanwhile(monkeypatch, lambda: None, goes_on)
+    work(importing)
+    assert (left, importing.contacts().keys()) == ([], {*in_parts("4567", 5), *in_parts("4567", 5, "x")})
+    assert never_exceeded(importing)
 
 
 # -- whatever dies in the middle

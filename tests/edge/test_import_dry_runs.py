@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.local.invocations import Context
+from infra.local.invocations import Context, sqs_event
 from shared.edge import import_pages
 from tests.edge.contact_world import named
 from tests.edge.import_world import LINES, TALLY, ImportWorld, die_after, run_again, tally
@@ -76,6 +76,52 @@ def test_a_dry_run_comes_to_what_the_import_comes_to(rows, day, there, maximum, 
     assert (outcome["marketing"], outcome["tier_after"]) == (marketing, tier)
     expected = [outcome["charge"]["amount"]] if outcome["charge"] and outcome["charge"]["amount"] != "0.00" else []
     assert charged == expected
+
+
+@pytest.mark.parametrize("at", ["2026-04-16T03:55:00Z", "2026-04-16T04:05:00Z"])
+def test_before_midnight_and_between_it_and_the_count_a_dry_run_says_what_follows_from_that_count(at):
+    world = ImportWorld()
+    world.batch(marketing=named(8))
+    world.on("2026-04-15T20:00:00Z").suddenly(at)
+    import_id = world.opened(*(f"{name},true" for name in named(5, "new")))
+    world.started(import_id, dry_run=True)
+    work(world, "Import")
+    outcome = world.shown(import_id)["outcome"]
+    assert (outcome["marketing"], outcome["charge"]["amount"]) == (13, "28.00")
+    world.started(import_id)
+    work(world, "Import")
+    world.on("2026-04-18T12:00:00Z")
+    assert world.invoices()[-1]["total"] == "28.00"
+
+
+def work(world, what):
+    """One run of a worker."""
+    [message] = world.cloud.queues.receive(f"{what}Queue", 1)
+    world.cloud.queues.delete(f"{what}Queue", message)
+    function = {"Import": "ImportsWorkFunction", "Recount": "RecountWorkFunction"}[what]
+    world.cloud.invoke(function, sqs_event(f"{what}Queue", [message]))
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+def test_a_dry_run_that_a_count_overtakes_at_an_update_date_begins_anew(monkeypatch, pages):
+    """Twelve contacts leave at midnight: in its first pages they still do, and the count that it tells of is over."""
+    world = ImportWorld()
+    lines = *(f"{name},false" for name in named(12)), *(f"{name},true" for name in named(9, "e"))
+    world.batch(marketing=named(12))
+    world.on("2026-05-15T03:50:00Z")
+    import_id = world.opened(*lines)
+    world.started(import_id, dry_run=True)
+    with monkeypatch.context() as patch:
+        steps = iter([900_000] * pages)
+        patch.setattr(Context, "get_remaining_time_in_millis", lambda _: next(steps, 0))
+        work(world, "Import")
+    assert 0 < world.shown(import_id)["rows"] < 21
+    world.suddenly("2026-05-15T04:05:00Z").cloud.invoke("RecountSweepFunction", {})
+    work(world, "Recount")
+    world.cloud.drain()
+    shown = world.shown(import_id)
+    assert (shown["status"], shown["rows"], shown["leaving"]) == ("checked", 21, 12)
+    assert shown["outcome"]["marketing"] == 21, "on 16 May"
 
 
 def test_a_contact_that_stands_in_a_file_twice_far_apart_is_counted_once():

@@ -280,6 +280,20 @@ def test_others_set_the_same_contacts_and_days_pass_while_it_lies_there(world, a
     assert {id_ for id_, until in world.contacts().items() if until == "-"} >= {"c0003", *named(8, "y")}
 
 
+def test_what_others_do_to_a_page_before_it_is_written_again_counts_as_done_before_it(world):
+    import_id = world.opened(*(f"{name},true" for name in named(5)))
+    world.started(import_id)
+    world.cloud.faults.arm("store.commit", "crash_before", after=5)
+    world.cloud.drain()
+    assert 0 < len(world.contacts()) < 5
+    deleted, *others = world.contacts()
+    world.batch(delete=[deleted], non_marketing=others)
+    run_again(world)
+    shown = world.shown(import_id)
+    assert (shown["status"], shown["new"], world.contacts()) == ("done", 5, dict.fromkeys(named(5), "-"))
+    assert live_is_right(world)
+
+
 def test_others_set_the_same_contacts_between_the_decision_and_the_writing(world, monkeypatch):
     import_id = world.opened(*(f"{name},true" for name in named(8)))
     world.started(import_id)

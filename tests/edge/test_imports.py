@@ -165,6 +165,22 @@ def test_all_rejected_rows_are_counted_and_not_too_many_reported(world, monkeypa
     assert 10 < len(report) < 50
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_file_of_too_many_rows_says_so(world, monkeypatch, dry_run):
+    monkeypatch.setattr(imports, "MOST_ROWS", 16)
+    monkeypatch.setattr(import_pages, "PAGE", 90)
+    assert world.imported(*(f"{name},true" for name in named(10)), dry_run=dry_run)["error"] is None
+    shown = world.imported(*(f"{name},true" for name in named(40)), dry_run=dry_run)
+    assert (shown["status"], shown["error"]) == ("failed", "too_many_rows")
+
+
+def test_what_is_forgotten_is_not_shown_and_not_started_though_it_lies_there_still(world):
+    import_id = world.opened("ann,true")
+    world.on("2026-04-16T14:00:00Z")
+    refused = [world.started(import_id), world.edit("GET", f"{IMPORTS}/{import_id}")]
+    assert [(reply.status, reply.json["code"]) for reply in refused] == [(404, "unknown_import")] * 2
+
+
 def test_the_upload_is_for_a_file_of_that_size_only(world, monkeypatch):
     for size, code in ((LARGEST_FILE + 1, "file_too_large"), (0, "invalid_body")):
         assert world.edit("POST", IMPORTS, {"bytes": size}).json["code"] == code

@@ -215,6 +215,16 @@ def test_a_reduction_is_taken_back_and_refused_where_it_is_too_late():
     assert (refused.status, refused.json["code"]) == (409, "no_contact_tier")
 
 
+def test_r41_r57_switched_off_a_lower_tier_can_be_asked_for_and_taken_back():
+    world = ContactWorld(contacts=30)
+    world.staff("PUT", "/accounts/acme", {"seller": "us", "marketing_contacts": False})
+    assert reduce(world, 10).status == 200
+    assert world.call("DELETE", "/accounts/acme/tier-reduction").status == 200
+    assert reduce(world, 20).status == 200
+    world.on("2026-05-16T12:00:00Z")
+    assert (world.usage()["tier"], [invoice["total"] for invoice in world.invoices()]) == (20, ["80.00", "50.00"])
+
+
 # -- outages
 
 

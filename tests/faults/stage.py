@@ -256,7 +256,7 @@ class Stage(Cloud):
                 continue
             instant = self._next_instant()
             back = max(self.stopped_until + HOUR, self.stripe_down_until + DAY)
-            end = max(until, back)  # what waits for an outage to end
+            end = max(until, back)  # what an outage has put off is done after it
             if instant is None or instant > end:
                 self.now = max(end, self.now)
                 return True

@@ -131,7 +131,8 @@ def test_the_live_count_is_put_right_by_what_was_counted():
     contacts.add("acme", 7, 9)
     before = contacts.live("acme")
     contacts.add("acme", 1, 1)  # meanwhile
-    imports.correct(before, 4, 10)
+    counting = Counting(DAY, before, (ShardCount(4, 11, done=True),), waited=True)
+    imports.correct("acme", counting.tally(contacts.live("acme")))
     assert contacts.live("acme") == LiveCount("acme", 5, 11, 8, 8, 10)
 
 
