@@ -133,6 +133,8 @@ def measure(count: int, store: Here | Ministack) -> Figures:
     call(cloud, "PUT", f"/accounts/{ACCOUNT}", {"seller": "us"})
     call(cloud, "PUT", f"/accounts/{ACCOUNT}/contacts/the-first", {"marketing": True})
     size = fill(store, count)
+    marketing = count - count // 10
+    contacts.add(ACCOUNT, marketing, count)  # else they would be counted once more, and cost three times as much
     cloud.now = datetime.fromisoformat("2026-04-16T04:15:00+00:00")
     assert cloud.invoke("RecountSweepFunction", {}) == 1
     store.forget()
@@ -141,7 +143,7 @@ def measure(count: int, store: Here | Ministack) -> Figures:
     seconds = time.perf_counter() - start
     read, pages = store.read()
     found = contacts.live(ACCOUNT)
-    assert (found.marketing, found.total) == (count - count // 10 + 1, count + 1), found
+    assert (found.marketing, found.total) == (marketing + 1, count + 1), found
     return Figures(count, size, read, pages, seconds)
 
 
