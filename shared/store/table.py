@@ -146,13 +146,14 @@ def _entry(changes: Changes, now: datetime, once: Once | None) -> Entry:
 
     Its id follows from the request's key, or from what was written at which
     version: the same for whoever decides the same. It begins with the version,
-    so that what happens to one thing in one instant keeps its order.
+    so that what happens to one thing in one instant keeps its order. The
+    account's own does not count: it is written beside many things.
     """
     [account_id] = {event.account_id for event in changes.events}
     touched = changes.put or changes.delete
     written = [(*Record.key_of(entity), getattr(entity, "version", 0)) for entity in touched]
     seed = f"{once.scope}/{once.key}" if once else json.dumps(written)
-    version = max((version for *_, version in written), default=0)
+    version = max((version for *_, sort_key, version in written if sort_key != "ACCOUNT"), default=0)
     events = [{"type": event.type, "data": event.data} for event in changes.events]
     return Entry(account_id, f"{version:06}-{sha256(seed.encode()).hexdigest()[:16]}", now, events)
 
