@@ -13,6 +13,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.transactions import TransactWrite
 
 from shared.domain import refund
+from shared.domain.account import Account
 from shared.domain.changes import Changes, Event
 from shared.domain.errors import Conflict
 from shared.store.attributes import instant
@@ -145,17 +146,19 @@ def _entry(changes: Changes, now: datetime, once: Once | None) -> Entry:
     """The events of a commit as one item.
 
     Its id follows from the request's key, or from what was written at which
-    version: the same for whoever decides the same. It begins with the version,
-    so that what happens to one thing in one instant keeps its order. The
-    account's own does not count: it is written beside many things.
+    version: the same for whoever decides the same. It begins with the highest
+    and the lowest version, so that what happens in one instant keeps its order:
+    what starts something comes before what happens to it. The account's own
+    does not count: it is written beside many things.
     """
     [account_id] = {event.account_id for event in changes.events}
     touched = changes.put or changes.delete
     written = [(*Record.key_of(entity), getattr(entity, "version", 0)) for entity in touched]
     seed = f"{once.scope}/{once.key}" if once else json.dumps(written)
-    version = max((version for *_, sort_key, version in written if sort_key != "ACCOUNT"), default=0)
-    events = [{"type": event.type, "data": event.data} for event in changes.events]
-    return Entry(account_id, f"{version:06}-{sha256(seed.encode()).hexdigest()[:16]}", now, events)
+    versions = [getattr(entity, "version", None) for entity in touched if not isinstance(entity, Account)]
+    known = [version for version in versions if version is not None] or [0]
+    name = f"{max(known):06}-{min(known):06}-{sha256(seed.encode()).hexdigest()[:16]}"
+    return Entry(account_id, name, now, [{"type": event.type, "data": event.data} for event in changes.events])
 
 
 def events_of(entry: Entry) -> list[Event]:
