@@ -58,7 +58,7 @@ def upgrades(invoice):
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(files, days, st.lists(names, max_size=12, unique=True), st.sampled_from([None, None, 9, 12]), st.data())
 def test_a_dry_run_comes_to_what_the_import_comes_to(rows, day, there, maximum, data):
     world = ImportWorld()

@@ -22,7 +22,7 @@ from tests.world import SEAT
 
 BY_HAND = os.environ.get("SEAT_HISTORIES")
 HOW = settings(
-    max_examples=int(BY_HAND or 30),
+    max_examples=int(BY_HAND or 16),
     stateful_step_count=25,
     deadline=None,
     derandomize=not BY_HAND,

@@ -376,8 +376,8 @@ def test_c8_an_account_that_cannot_be_read_is_told_of_and_the_others_are_looked_
 
 
 def test_c8_both_run_by_their_schedules(world):
-    world.cloud.skip = False
     spoil(world, f"SUB#{world.subscription}#", "unpaid", {"N": "1"})
     payment = paid_outside(world, invoice="sub_lost-00007")
+    world.suddenly("2026-01-27T23:00:00Z").cloud.skip = False
     world.on("2026-01-29T00:00:00Z")  # a Thursday: weeks are counted from one
     assert alarms() == [differs("unknown_invoice", payment), differs("unpaid_count", world.subscription)]

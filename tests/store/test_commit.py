@@ -220,7 +220,7 @@ def test_of_a_request_the_id_follows_from_its_key():
     decided = Changes(put=(replace(SUBSCRIPTION, version=6),), events=(ADDED,))
     other_version = Changes(put=(replace(SUBSCRIPTION, version=7),), events=(ADDED,))
     first, again = (table._entry(each, NOW, Once("acme", "key", "d", {})).id for each in (decided, other_version))
-    assert first.partition("-")[2] == again.partition("-")[2]
+    assert first.rpartition("-")[2] == again.rpartition("-")[2]
     assert table._entry(decided, NOW, Once("acme", "key2", "d", {})).id != first
 
 
