@@ -147,9 +147,11 @@ class Stage(Cloud):
         """Something happens in the middle of a call, in a Lambda of its own."""
         kept = self.deadline, self.skew, self.depth
         self.skew, self.depth = timedelta(), self.depth + 1
-        with memory_of_its_own():
-            do()
-        self.deadline, self.skew, self.depth = kept
+        try:
+            with memory_of_its_own():
+                do()
+        finally:
+            self.deadline, self.skew, self.depth = kept
 
     def acts(self, what):
         """One of the things that may happen in a script at any time."""
