@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,20 +90,8 @@ def put_seller(seller: str, body: PutSeller) -> answers.Seller:
 
     def decide() -> Decision[answers.Seller]:
         before = queries.find_seller(seller)
-        after = SellerEntity(
-            id=seller,
-            name=body.name or seller,
-            timezone=body.timezone,
-            currency=body.currency,
-            address=body.address,
-            billing_mailbox=body.billing_mailbox or "",
-            retry_days=body.retry_days,
-            after_retries=body.after_retries,
-            seats_leave_first=body.seats_leave_first,
-            contacts_update=body.contacts_update,
-            tier_notice_days=body.tier_notice_days,
-            version=before.version if before else 0,
-        )
+        kept = before or SellerEntity(seller, seller, body.timezone, body.currency)
+        after = replace(kept, **_named(body))
         accounts.check_seller_change(before, after)
         return Decision(Changes(put=(after,)), views.seller(after))
 
@@ -123,17 +112,9 @@ def put_account(account: str, body: PutAccount) -> answers.Account:
 
     def decide() -> Decision[answers.Account]:
         before = queries.find_account(account)
-        entity = queries.seller(body.seller)
-        after = Account(
-            id=account,
-            seller=body.seller,
-            name=body.name or account,
-            currency=body.currency or (before.currency if before else entity.currency),
-            billing_contacts=body.billing_contacts,
-            marketing_contacts=_named_or_kept(body.marketing_contacts, before),
-        )
-        kept = accounts.changed(before, after)
-        return Decision(Changes(put=(kept,)), views.account(kept))
+        after = replace(before or _new(account, body), **_named(body))
+        accounts.check_change(before, after)
+        return Decision(Changes(put=(after,)), views.account(after))
 
     return api.once(account, decide)
 
@@ -171,11 +152,16 @@ def list_events(account: str) -> answers.Page[answers.Event]:
     return views.page(queries.events(account, *api.listing()), views.event)
 
 
-def _named_or_kept(marketing_contacts: bool | None, before: Account | None) -> bool:
-    """R41: what is not named stays as it is; a new account has marketing contacts."""
-    if marketing_contacts is None:
-        return before.marketing_contacts if before else True
-    return marketing_contacts
+def _new(account: str, body: PutAccount) -> Account:
+    """A new account, which pays in the currency of its seller entity unless it says otherwise."""
+    if body.seller is None:
+        raise Invalid("A new account needs the `seller` entity that it buys from.", code="invalid_body")
+    return Account(account, body.seller, account, queries.seller(body.seller).currency)
+
+
+def _named(body: PutAccount | PutSeller) -> dict[str, Any]:
+    """What a request names; the rest stays as it is."""
+    return {name: value for name, value in msgspec.structs.asdict(body).items() if value is not None}
 
 
 def _new_prices(wanted: Catalog) -> list[Price]:

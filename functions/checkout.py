@@ -124,7 +124,7 @@ def _offer(buyer: Account, wanted: BuyItems, checkout_id: str) -> Offer:
     made = checkouts.offer(buyer, seller, lines, checkout_id, api.now, wanted.payment_methods)
     alive = queries.alive_subscriptions(buyer.id)
     checkouts.check_room(made.checkout, len(alive))
-    tiers.check_bought(made.checkout.subscriptions, alive)
+    tiers.check_bought(buyer, made.checkout.subscriptions, alive)
     free = upgrade.replaced(made, alive, wanted.replaces)
     if free:
         upgrade.check(queries.book(buyer.id, free), made)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from infra.local.faults import HOW, WHERE
 from infra.local.stripe_methods import BEHAVIOURS, TEST_METHODS
@@ -62,13 +62,16 @@ class Fault(Part):
     times: int = 1
 
 
+Count = Annotated[int, Meta(ge=0)]
+
+
 class SetContacts(Part):
     """So many contacts that were not there before are set in bulk; or the oldest of them set back, or deleted."""
 
     account: str
-    marketing: int = 0
-    non_marketing: int = 0
-    delete: int = 0
+    marketing: Count = 0
+    non_marketing: Count = 0
+    delete: Count = 0
 
 
 class Expected(Part):

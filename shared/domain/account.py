@@ -115,26 +115,10 @@ def check_seller_change(before: SellerEntity | None, after: SellerEntity) -> Non
         raise Conflict(sentence, code="seller_fixed")
 
 
-def changed(before: Account | None, after: Account) -> Account:
-    """``after`` with what an account keeps for good: its seller entity, its currency, what Stripe knows of it."""
+def check_change(before: Account | None, after: Account) -> None:
+    """An account keeps its seller entity and its currency: what it has bought hangs on them."""
     if before is None:
-        return after
-    for name, old, new in (
-        ("seller", before.seller, after.seller),
-        ("currency", before.currency, after.currency),
-    ):
+        return
+    for name, old, new in (("seller", before.seller, after.seller), ("currency", before.currency, after.currency)):
         if old != new:
             raise Conflict(f"The {name} of an account cannot change; it is {old}.", code="account_fixed")
-    return Account(
-        id=before.id,
-        seller=before.seller,
-        name=after.name,
-        currency=before.currency,
-        billing_contacts=after.billing_contacts,
-        customer=before.customer,
-        customer_asked_at=before.customer_asked_at,
-        payment_method=before.payment_method,
-        payment_method_type=before.payment_method_type,
-        marketing_contacts=after.marketing_contacts,
-        version=before.version,
-    )

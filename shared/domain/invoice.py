@@ -298,7 +298,8 @@ def settled(invoice: Invoice) -> Event:
 
 def _pending_line(item: PendingInvoiceItem) -> InvoiceLine:
     days = f", {item.period.days} of {item.whole.days} days" if item.period and item.whole else ""
-    text = item.name if item.kind == CARRIED else f"{item.quantity} × {item.name}{days}"
+    paid_already = f", {item.unit.decimal} less {item.less.decimal}" if item.less else ""
+    text = item.name if item.kind == CARRIED else f"{item.quantity} × {item.name}{paid_already}{days}"
     return InvoiceLine(text, item.quantity, item.amount, item.period, item.price, item.kind)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
+from shared.domain.account import Account
 from shared.domain.catalog import Kind, Price
 from shared.domain.changes import Changes, Event
 from shared.domain.errors import Conflict, Invalid
@@ -67,8 +68,10 @@ def beside(subscriptions: Iterable[Subscription], subscription: Subscription) ->
     return other.limit if other else 0
 
 
-def check_bought(bought: Iterable[Subscription], alive: Iterable[Subscription]) -> None:
+def check_bought(buyer: Account, bought: Iterable[Subscription], alive: Iterable[Subscription]) -> None:
     """Refuse a second tier of marketing contacts: they do not add up, and the smaller one would be paid for nothing.
+
+    So would any be of an account without marketing contacts (R41).
 
     A larger one beside that of another subscription is sold: who moves from one to
     another buys before cancelling. So is one that starts later.
@@ -77,6 +80,9 @@ def check_bought(bought: Iterable[Subscription], alive: Iterable[Subscription]) 
     if len(tiers) > 1:
         sentence = "One tier of marketing contacts can be bought at a time: two do not add up."
         raise Invalid(sentence, code="second_contact_tier")
+    if tiers and not buyer.marketing_contacts:
+        sentence = "This account has no marketing contacts. Please ask your seller."
+        raise Conflict(sentence, code="no_marketing_contacts")
     held = of(alive)
     for subscription, item in tiers:
         if held and subscription.status is Status.ACTIVE and item.contacts <= held.limit:

@@ -356,7 +356,11 @@ class User(TypedDict):
 
 
 class ChangedUser(User):
-    """A user with what was given in the same step. ``action`` is what the button says: send or checkout (R19)."""
+    """A user with what was given in the same step.
+
+    ``action`` is what the button says (R19): ``checkout`` where seats are
+    bought, else ``send`` of a new user and ``save`` of one that is there.
+    """
 
     action: str
     given: list[Seating]

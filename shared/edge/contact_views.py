@@ -59,7 +59,7 @@ def usage(known: Situation, price: Price | None, live: LiveCount, series: Sequen
         "next_update_on": str(known.today.next_update),
         "renews_on": str(tier.subscription.current_term.end) if tier else None,
         "reduction": reduction(known, tier, reduction_, live) if tier and reduction_ else None,
-        "forecast": _forecast(tier, price, series) if tier else None,
+        "forecast": _forecast(tier, price, series) if tier and _may_rise(known, tier) else None,
         "series": [_counted(each) for each in series],
     }
 
@@ -81,6 +81,12 @@ def reduction(known: Situation, tier: Tier, it: TierReduction, live: LiveCount) 
 
 def _counted(it: DailyCount) -> answers.Counted:
     return {"on": str(it.day), "marketing": it.marketing, "total": it.total, "peak": it.peak}
+
+
+def _may_rise(known: Situation, tier: Tier) -> bool:
+    """Whether contacts may ever be more than the tier: not beyond the customer's own maximum (F12), nor off (R41)."""
+    maximum = known.summary.maximum
+    return known.account.marketing_contacts and (maximum is None or maximum > tier.limit)
 
 
 def _forecast(tier: Tier, price: Price | None, series: Sequence[DailyCount]) -> answers.Forecast | None:

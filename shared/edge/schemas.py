@@ -26,28 +26,31 @@ Contacts = Annotated[tuple[ContactId, ...], Meta(max_length=1000)]
 
 
 class PutSeller(Body):
-    """A seller entity: its zone decides which day it is, its currency what its accounts pay in."""
+    """A seller entity: its zone decides which day it is, its currency what its accounts pay in.
+
+    What is not named stays as it is.
+    """
 
     timezone: Text
     currency: Text
     name: Text | None = None
-    address: Annotated[str, Meta(max_length=1000)] = ""
+    address: Annotated[str, Meta(max_length=1000)] | None = None
     billing_mailbox: Mailbox | None = None
-    retry_days: Annotated[tuple[Annotated[int, Meta(ge=1, le=60)], ...], Meta(max_length=10)] = (3, 5, 7)
-    after_retries: AfterRetries = AfterRetries.LEAVE_UNPAID
-    seats_leave_first: LeavesFirst = LeavesFirst.NEWEST
-    contacts_update: UpdatePolicy = UpdatePolicy.MONTHLY
-    tier_notice_days: Annotated[int, Meta(ge=0, le=60)] = 5
+    retry_days: Annotated[tuple[Annotated[int, Meta(ge=1, le=60)], ...], Meta(max_length=10)] | None = None
+    after_retries: AfterRetries | None = None
+    seats_leave_first: LeavesFirst | None = None
+    contacts_update: UpdatePolicy | None = None
+    tier_notice_days: Annotated[int, Meta(ge=0, le=60)] | None = None
 
 
 class PutAccount(Body):
-    """A customer of a seller entity."""
+    """A customer of a seller entity, which a new one must name. What is not named stays as it is."""
 
-    seller: Text
+    seller: Text | None = None
     name: Text | None = None
     currency: Text | None = None
-    billing_contacts: Annotated[tuple[Mailbox, ...], Meta(max_length=20)] = ()
-    marketing_contacts: bool | None = None  # stays as it is; a new account has them
+    billing_contacts: Annotated[tuple[Mailbox, ...], Meta(max_length=20)] | None = None
+    marketing_contacts: bool | None = None
 
 
 class PutQuote(Body):

@@ -83,8 +83,8 @@ def user(it: User) -> answers.User:
 def changed_user(it: User, seatings: Iterable[Seating]) -> answers.ChangedUser:
     """A user with the seats that were given in the same step (R19)."""
     shown = [seating(each) for each in seatings]
-    bought = any(each["purchase"] for each in shown)
-    return {**user(it), "action": "checkout" if bought else "send", "given": shown}
+    bought, new = any(each["purchase"] for each in shown), it.version == 0
+    return {**user(it), "action": "checkout" if bought else "send" if new else "save", "given": shown}
 
 
 def counts(it: Seats) -> answers.Seats:

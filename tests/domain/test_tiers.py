@@ -14,7 +14,7 @@ from shared.domain.errors import BillingError, Conflict
 from shared.domain.money import Money
 from shared.domain.periods import Interval
 from shared.domain.subscription import Status, Subscription
-from tests.domain.examples import PLAN, at, bill, bought, day, run
+from tests.domain.examples import ACME, PLAN, at, bill, bought, day, run
 
 STARTER = Price(
     "contacts-starter", "marketing", Kind.CONTACTS, name="Marketing contacts", edition="starter",
@@ -177,16 +177,30 @@ def test_of_two_tiers_in_a_subscription_both_are_taken_off():
 def test_a_second_tier_is_sold_only_where_it_is_larger(bought_, alive, code):
     subscriptions = [[holding(STARTER, n).subscription for n in tiers_] for tiers_ in (bought_, alive)]
     if code is None:
-        tiers.check_bought(*subscriptions)
+        tiers.check_bought(ACME, *subscriptions)
         return
     with pytest.raises(BillingError) as refused:
-        tiers.check_bought(*subscriptions)
+        tiers.check_bought(ACME, *subscriptions)
     assert refused.value.code == code
+
+
+def test_r41_without_marketing_contacts_no_tier_is_sold():
+    without = replace(ACME, marketing_contacts=False)
+    with pytest.raises(Conflict) as refused:
+        tiers.check_bought(without, [holding(STARTER).subscription], [])
+    assert refused.value.code == "no_marketing_contacts"
+    tiers.check_bought(without, [bought(LineItem(PLAN)).subscription], [])
+
+
+def test_what_is_charged_for_a_larger_tier_says_what_it_is_the_rest_of():
+    _, after = upgraded(holding(BANDS, 7000), BANDS, 12_001, "2026-04-19")
+    [drawn] = run(after, "2026-04-20").invoices
+    assert bill(drawn) == [("1 × Marketing contacts, up to 22,000, 875.00 less 250.00, 25 of 30 days", "520.84")]
 
 
 def test_a_second_tier_that_starts_later_is_sold():
     later = replace(holding(STARTER).subscription, status=Status.SCHEDULED)
-    tiers.check_bought([later], [holding(STARTER, 3000).subscription])
+    tiers.check_bought(ACME, [later], [holding(STARTER, 3000).subscription])
 
 
 def test_what_a_larger_tier_costs_first_is_the_rest_of_the_period_in_which_it_is_exceeded():

@@ -110,6 +110,7 @@ def test_r19_a_user_is_made_with_seats_and_what_is_missing_is_bought_in_the_same
 
     assert office.ask("PUT", path, wanted | {"buy": 1, "expect_amount": "58.06"}) == shown
     assert office.ask("POST", "/accounts/acme/users/gus/preview", {"seats": wanted["seats"][:1]})["action"] == "send"
+    assert office.ask("POST", "/accounts/acme/users/ann/preview", {"active": True})["action"] == "save"
     assert (office.numbers("sales"), office.numbers("service")) == ((3, 1, 2), (3, 3, 0))
     assert office.audit()[-4:] == ["user.created", "seats.assigned", "seats.added", "seats.assigned"]
     office.on("2026-02-26")
