@@ -240,13 +240,15 @@ class Seats(RuleBasedStateMachine):
         message = Message("1", body, self.office.cloud.now, self.office.cloud.now, receives=1)
         self.office.cloud.invoke("RolloverWorkFunction", sqs_event("RolloverQueue", [message]))
 
-    @rule(fill=st.booleans())
-    def free_tools_become_a_plan(self, fill):
-        """Paid today; their users move to the seats that come with it."""
+    @rule(fill=st.booleans(), resting=some)
+    def free_tools_become_a_plan(self, fill, resting):
+        """Paid today; their users move to the seats that come with it, some of them inactive by then."""
         if not self.model.free_tools or self.model.ended or self.model.day.day > LAST_ANCHOR:
             return
         if fill:
             self.fill_the_free_seats("core", 0)
+        for name in resting:
+            self.one(("put", name, False, [], 0))
         body = {"items": [item | {"term": "quarter"} for item in self.bought()]}
         shown = self.office.ask("POST", "/accounts/acme/checkout/preview", body)
         made = self.office.ask("POST", "/accounts/acme/checkout", body)
