@@ -107,11 +107,9 @@ def minimum(book: Book, seat_type: str) -> int:
     return min(here.total, here.included + max(1 if alone else 0, *(lot.minimum for lot in lots), 0))
 
 
-def idle(book: Book, seat_type: str, catalog: Catalog) -> int:
-    """How many paid seats nobody sits on that could be removed and are not going to be (R22)."""
+def idle(book: Book, seat_type: str) -> int:
+    """How many paid seats nobody sits on that could be removed, by staff at least, and are not going to be (R22)."""
     subscription, waits = book.subscription, waiting(book, seat_type)
-    if any(catalog.is_legacy(item.product) for item in subscription.items):
-        return 0
     here = seats.of_type(subscription, seat_type)
     paid = sum(lot.quantity for lot in seats.lots(subscription, seat_type) if lot.unit.amount)
     free = min(here.available, here.total - minimum(book, seat_type)) - (waits.quantity if waits else 0)

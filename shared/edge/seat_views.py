@@ -139,7 +139,7 @@ def _standing(it: Seats, book: Book, users: list[User], catalog: Catalog) -> ans
         "lots": [_lot(lot, book.subscription, catalog) for lot in seats.lots(book.subscription, it.type)],
         "pending_removal": _pending(removal.effect(book, waits)) if waits else None,
         "users": [{"user": each.id, "active": each.active} for each in here],
-        "warnings": list(_warnings(it, here, book, catalog)) if book.subscription.alive else [],
+        "warnings": list(_warnings(it, here, book)) if book.subscription.alive else [],
     }
 
 
@@ -147,13 +147,13 @@ def _lot(lot: SubscriptionItem, subscription: Subscription, catalog: Catalog) ->
     return {**_leaving(lot), "name": lot.name, "discount": discount(lot, subscription, catalog)}
 
 
-def _warnings(it: Seats, here: list[User], book: Book, catalog: Catalog) -> Iterable[answers.SeatWarning]:
+def _warnings(it: Seats, here: list[User], book: Book) -> Iterable[answers.SeatWarning]:
     """D13, R22: seats that bring nothing."""
     inactive = [each.id for each in here if not each.active]
     if inactive:
         detail = "Inactive users sit on seats. To free one, reactivate the user, take the seat and deactivate them."
         yield {"code": "held_by_inactive", "detail": detail, "quantity": len(inactive), "users": inactive}
-    idle = 0 if it.unlimited else removal.idle(book, it.type, catalog)
+    idle = 0 if it.unlimited else removal.idle(book, it.type)
     if idle:
         detail = "Nobody sits on these seats, and they are being paid for. They can be removed at the next renewal."
         yield {"code": "unassigned_and_paid", "detail": detail, "quantity": idle, "users": []}
