@@ -20,6 +20,7 @@ from shared.domain.subscription import LeavesFirst
 from shared.edge.body import Amount, Body, Count, Id, Positive, Text
 
 Mailbox = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+(?!\s)$", max_length=254)]
+MailboxOrNone = Annotated[str, Meta(pattern=r"^([^@\s]+@[^@\s]+)?(?!\s)$", max_length=254)]
 Types = Annotated[tuple[Text, ...], Meta(min_length=1, max_length=10)]
 ContactId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?!\s)$")]
 Contacts = Annotated[tuple[ContactId, ...], Meta(max_length=1000)]
@@ -28,14 +29,14 @@ Contacts = Annotated[tuple[ContactId, ...], Meta(max_length=1000)]
 class PutSeller(Body):
     """A seller entity: its zone decides which day it is, its currency what its accounts pay in.
 
-    What is not named stays as it is.
+    What is not named stays as it is; an empty ``billing_mailbox`` is none any more.
     """
 
     timezone: Text
     currency: Text
     name: Text | None = None
     address: Annotated[str, Meta(max_length=1000)] | None = None
-    billing_mailbox: Mailbox | None = None
+    billing_mailbox: MailboxOrNone | None = None
     retry_days: Annotated[tuple[Annotated[int, Meta(ge=1, le=60)], ...], Meta(max_length=10)] | None = None
     after_retries: AfterRetries | None = None
     seats_leave_first: LeavesFirst | None = None

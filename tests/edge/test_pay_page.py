@@ -117,7 +117,8 @@ def test_names_are_shown_as_they_are_and_never_run(world):
 
 
 def test_a_seller_without_a_mailbox_is_not_written_to(world):
-    world.staff("PUT", "/sellers/us", {"timezone": "America/New_York", "currency": "USD"})
+    here = {"timezone": "America/New_York", "currency": "USD", "billing_mailbox": ""}
+    assert world.staff("PUT", "/sellers/us", here).json["billing_mailbox"] is None
     page = shown(world, world.address)
     assert (page.said("contact"), page.links) == ("", [])
 
