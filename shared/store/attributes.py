@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 from pynamodb.attributes import Attribute
@@ -13,7 +13,11 @@ from pynamodb.attributes import Attribute
 from shared.domain.money import Money
 from shared.domain.periods import Period
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 T = TypeVar("T")
+Row = TypeVar("Row", bound="DataclassInstance")
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -107,7 +111,7 @@ def _small(value: Any) -> Any:
     return {field.name: _small(part) for field, part in filled if field.default is MISSING or part != field.default}
 
 
-class RowsAttribute(Attribute[tuple[T, ...]], Generic[T]):
+class RowsAttribute(Attribute[tuple[Row, ...]], Generic[Row]):
     """Small dataclasses that there are many of, as rows of their values without names: a third of the bytes.
 
     The order of the fields is the order of the columns, so new fields come last. ``null`` stands for a default, and
@@ -116,20 +120,20 @@ class RowsAttribute(Attribute[tuple[T, ...]], Generic[T]):
 
     attr_type = "S"
 
-    def __init__(self, shape: type[T], **options: Any) -> None:
+    def __init__(self, shape: type[Row], **options: Any) -> None:
         super().__init__(**options)
-        self._shape, self._columns = shape, fields(shape)  # type: ignore[arg-type]
+        self._shape, self._columns = shape, fields(shape)
 
-    def serialize(self, value: tuple[T, ...]) -> str:
+    def serialize(self, value: tuple[Row, ...]) -> str:
         """Write as JSON."""
         return msgspec.json.encode([self._row(each) for each in value]).decode()
 
-    def deserialize(self, value: str) -> tuple[T, ...]:
+    def deserialize(self, value: str) -> tuple[Row, ...]:
         """Read it back into the domain's types."""
-        named = [self._named(row) for row in msgspec.json.decode(value, type=list[list[Any]])]
-        return msgspec.convert(named, tuple[self._shape, ...])  # type: ignore[name-defined]
+        rows = msgspec.json.decode(value, type=list[list[Any]])
+        return tuple(msgspec.convert(self._named(row), self._shape) for row in rows)
 
-    def _row(self, value: T) -> list[Any]:
+    def _row(self, value: Row) -> list[Any]:
         cells = [getattr(value, column.name) for column in self._columns]
         row = [None if cell == column.default else cell for cell, column in zip(cells, self._columns, strict=True)]
         while row and row[-1] is None:

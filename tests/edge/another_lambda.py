@@ -1,6 +1,8 @@
-"""Another Lambda at work on the same table, in between the reading and the writing of this one."""
+"""Another Lambda at work on the same table: in between the reading and the writing of this one, or beside it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Barrier
 
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 
@@ -34,3 +36,15 @@ def memory_of_its_own():
     kept = BaseRouter.current_event, BaseRouter.lambda_context
     yield
     BaseRouter.current_event, BaseRouter.lambda_context = kept
+
+
+def side_by_side(*things):
+    """Do all of it at once, each in a thread of its own, from the same moment."""
+    together = Barrier(len(things))
+
+    def run(thing):
+        together.wait()
+        return thing()
+
+    with ThreadPoolExecutor(len(things)) as pool:
+        return [done.result() for done in [pool.submit(run, thing) for thing in things]]

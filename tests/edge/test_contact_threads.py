@@ -1,8 +1,6 @@
 """Threads, as many as a function has on Lambda: a count and an import side by side with requests come to the same."""
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from threading import Barrier
 
 import pytest
 
@@ -11,6 +9,7 @@ from shared.domain.contacts import Command, Wish
 from shared.edge import contacts as edge
 from shared.edge import import_pages, imports, recount
 from shared.store import table
+from tests.edge.another_lambda import side_by_side
 from tests.edge.contact_world import COUNT, TOLD, ContactWorld, days, named
 from tests.edge.import_world import EXPECTED, LINES, ImportWorld, outcome
 
@@ -20,18 +19,6 @@ pytestmark = pytest.mark.usefixtures("switching")
 def threads_of(function):
     """As many as the template gives a function."""
     return template.read().functions[function].environment["SIDE_BY_SIDE"]
-
-
-def side_by_side(*things):
-    """Do all of it at once, each in a thread of its own, from the same moment."""
-    together = Barrier(len(things))
-
-    def run(thing):
-        together.wait()
-        return thing()
-
-    with ThreadPoolExecutor(len(things)) as pool:
-        return [done.result() for done in [pool.submit(run, thing) for thing in things]]
 
 
 def sets(world, wish, *names):

@@ -4,12 +4,10 @@ import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import partial
-from threading import Barrier
 
 import pytest
 
@@ -20,7 +18,7 @@ from shared.edge import upkeep
 from shared.store import queries, table
 from shared.store.record import Record
 from shared.store.records import EventRecord
-from tests.edge.another_lambda import Meanwhile
+from tests.edge.another_lambda import Meanwhile, side_by_side
 from tests.world import SEAT, World
 
 THREADS = 8
@@ -47,18 +45,6 @@ def buy_one(subscription, now, key):
         except table.Stale:
             continue
         return
-
-
-def side_by_side(*things):
-    """Do all of it at once, each in a thread of its own, from the same moment."""
-    together = Barrier(len(things))
-
-    def run(thing):
-        together.wait()
-        return thing()
-
-    with ThreadPoolExecutor(len(things)) as pool:
-        return [done.result() for done in [pool.submit(run, thing) for thing in things]]
 
 
 def events_of(account="acme"):
