@@ -130,8 +130,7 @@ def list_users(account: str) -> answers.Page[answers.User]:
 @api.serve("POST /v1/accounts/{account}/users/{user}/preview")
 def preview_user(account: str, user: str, body: PutUser) -> answers.ChangedUser:
     """What this user with these seats comes to: "Send" or "Checkout" (R19). Nothing is done."""
-    made = _put(account, user, body, preview=True)
-    return seat_views.changed_user(made.users[user], made.seatings)
+    return _changed(account, user, _put(account, user, body, preview=True))
 
 
 @api.serve("PUT /v1/accounts/{account}/users/{user}")
@@ -141,7 +140,7 @@ def put_user(account: str, user: str, body: PutUser) -> answers.ChangedUser:
     def decide() -> Decision[answers.ChangedUser]:
         made = _put(account, user, body)
         _check_bought(made, body)
-        return Decision(made.changes, seat_views.changed_user(made.users[user], made.seatings))
+        return Decision(made.changes, _changed(account, user, made))
 
     return api.once(account, decide, look_first=False)
 
@@ -201,6 +200,12 @@ def _put(account: str, user: str, wanted: PutUser, *, preview: bool = False) -> 
         moves.setdefault(seat.subscription, []).append(Moves(seat.seat_type, assign=(user,)))
     made = seating.moved(account, {user: after}, moves, api.now, preview=preview)
     return made._replace(changes=told + made.changes).written(known)
+
+
+def _changed(account: str, user: str, made: Seated) -> answers.ChangedUser:
+    here = {each.subscription_id for each in made.seatings}
+    shown = seating.there(account, made.users, lambda held: held.subscription_id in here)
+    return seat_views.changed_user(shown[user], made.seatings)
 
 
 def _check_bought(made: Seated, wanted: Assign) -> None:

@@ -40,9 +40,9 @@ class User:
         """This user without their seat of a type."""
         return replace(self, seats=tuple(held for held in self.seats if held.type != seat_type))
 
-    def on(self, running: Callable[[str], bool]) -> User:
-        """This user on the seats of those subscriptions alone that are still running."""
-        return replace(self, seats=tuple(held for held in self.seats if running(held.subscription_id)))
+    def keeping(self, kept: Callable[[HeldSeat], bool]) -> User:
+        """This user on those of their seats alone that are kept."""
+        return replace(self, seats=tuple(held for held in self.seats if kept(held)))
 
 
 def put(before: User | None, after: User, *, with_seats: bool) -> tuple[Event, ...]:

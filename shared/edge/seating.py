@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from shared.domain.changes import Changes
 from shared.domain.errors import Conflict
 from shared.domain.periods import local_day
 from shared.domain.seating import Moves, Seating, Users
+from shared.domain.user import HeldSeat
 from shared.edge import upkeep
 from shared.store import queries
 
@@ -40,7 +41,8 @@ def moved(
     """Move users on subscriptions, each with its moves. The users themselves are still to be written."""
     seatings: list[Seating] = []
     changes = Changes()
-    users = there(account_id, users, wanted)
+    given = {each.seat_type for moves in wanted.values() for each in moves}
+    users = there(account_id, users, lambda held: held.subscription_id in wanted or held.type not in given)
     for subscription_id, moves in wanted.items():
         if preview:
             book = upkeep.previewed(account_id, subscription_id, now).book
@@ -53,13 +55,17 @@ def moved(
     return Seated(users, tuple(seatings), changes)
 
 
-def there(account_id: str, users: Users, but: Container[str] = ()) -> Users:
-    """The users without the seats of subscriptions that have ended, ``but`` for those: there is nothing to sit on."""
-    held = {seat.subscription_id for user in users.values() for seat in user.seats}
-    if all(each in but for each in held):
+def there(account_id: str, users: Users, kept: Callable[[HeldSeat], bool] = lambda _: False) -> Users:
+    """The users without the seats of subscriptions that have ended: there is nothing to sit on.
+
+    Those that are ``kept`` nobody asks about; who still moves in an upgrade moves from there.
+    """
+    if all(kept(held) for user in users.values() for held in user.seats):
         return users
     alive = {each.id for each in queries.alive_subscriptions(account_id)}
-    return {id_: user.on(lambda held: held in alive or held in but) for id_, user in users.items()}
+    return {
+        id_: user.keeping(lambda held: held.subscription_id in alive or kept(held)) for id_, user in users.items()
+    }
 
 
 def one(account_id: str, subscription_id: str, moves: Moves, now: datetime, *, preview: bool = False) -> Seated:

@@ -228,10 +228,9 @@ def test_r37_more_users_than_one_transaction_holds_move_in_the_same_request(free
     assert queries.checkout("acme", bought.json["id"]).due_at is None
 
 
-def test_r37_what_a_crash_has_left_behind_is_moved_by_the_sweep(free):
-    names = crowd(free, 60)
-
-    normally, commits = free.cloud.store.fault, []
+def upgrade_that_dies(world):
+    """Starter, paid; but only the first users have moved when the function dies."""
+    normally, commits = world.cloud.store.fault, []
 
     def dies(where, call):
         commits.append(where == "store.commit")
@@ -239,14 +238,34 @@ def test_r37_what_a_crash_has_left_behind_is_moved_by_the_sweep(free):
             raise Crash(where)
         return normally(where, call)
 
-    free.cloud.store.fault = dies
-    assert upgrade(free)[1].status == 500
-    free.cloud.store.fault = normally
+    world.cloud.store.fault = dies
+    assert upgrade(world)[1].status == 500
+    world.cloud.store.fault = normally
     [paid] = [each.id for each in queries.alive_subscriptions("acme")]
+    return paid
+
+
+def test_r37_what_a_crash_has_left_behind_is_moved_by_the_sweep(free):
+    names = crowd(free, 60)
+
+    paid = upgrade_that_dies(free)
     moved_before = [user.id for user in queries.seated_users("acme", paid)]
     assert 0 < len(moved_before) < len(names)
     free.on("2026-01-25T16:00:00Z")
     assert everybody_sits_where_the_counters_say(free, paid) == ["core"] + ["view-only"] * 61
+
+
+def test_r37_whoever_is_changed_before_they_have_moved_moves_nonetheless(free):
+    last = crowd(free, 60)[-1]
+    paid = upgrade_that_dies(free)
+    path = f"/accounts/acme/users/{last}"
+    changed = free.call("PUT", path, {"active": False}, permissions=GIVE)
+    assert changed.json == {
+        "id": last, "active": False, "super_admin": False, "seats": [], "action": "save", "given": [],
+    }  # fmt: skip
+    free.on("2026-01-25T16:00:00Z")
+    assert everybody_sits_where_the_counters_say(free, paid) == ["core"] + ["view-only"] * 61
+    assert seats_of(free)[last] == [("view-only", paid)]
 
 
 def test_r34_a_removal_asked_for_while_users_still_move_in_is_cancelled_where_its_seats_are_needed(free):
