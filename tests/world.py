@@ -56,11 +56,11 @@ class World:
         return reply
 
     def call(self, method, path, body=None, *, account="acme", permissions=CUSTOMER, key=None):
-        """A request to the API; each has an Idempotency-Key of its own unless one is named."""
+        """A request to the API; each has an Idempotency-Key of its own unless one is named, or none (``""``)."""
         self.calls += 1
         text = body if isinstance(body, str) or body is None else json.dumps(body)
         claims = {"sub": "someone", "account": account, "permissions": permissions}
-        headers = {"Idempotency-Key": key or f"call-{self.calls}"}
+        headers = {"Idempotency-Key": f"call-{self.calls}" if key is None else key}
         return self.cloud.request(Call(method, f"/v1{path}", text, headers, claims))
 
     def on(self, instant):
