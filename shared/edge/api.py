@@ -19,7 +19,7 @@ from pynamodb.exceptions import PynamoDBException
 from shared.domain.changes import Changes
 from shared.domain.errors import BillingError, Conflict, Forbidden, Invalid, NotFound
 from shared.domain.money import Money
-from shared.edge import clock
+from shared.edge import clock, misfit
 from shared.edge.body import Body
 from shared.edge.permissions import PERMISSIONS, STAFF, UNSIGNED, allowed
 from shared.edge.telemetry import logger, metrics, record
@@ -151,10 +151,8 @@ class Api(APIGatewayHttpResolver):
         try:
             return msgspec.json.decode(text, type=schema)
         except msgspec.ValidationError as error:
-            what, _, where = str(error).partition(" - at `$.")
-            field = re.search("field `(.+?)`", what)
-            path = (*re.findall(r"[^.\[\]`]+", where), *(field.groups() if field else ()))
-            raise Invalid(f"The body does not fit: {what}.", code="invalid_body", path=path) from None
+            found = misfit.of(error)
+            raise Invalid(found.sentence, code="invalid_body", path=found.path) from None
         except msgspec.DecodeError as error:
             raise Malformed(f"The body is not JSON: {error}.") from None
 

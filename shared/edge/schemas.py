@@ -17,13 +17,10 @@ from shared.domain.catalog import MOST_PRICES, Catalog, Kind, Price, Product, Se
 from shared.domain.periods import Interval
 from shared.domain.refund import Reason
 from shared.domain.subscription import LeavesFirst
-from shared.edge.body import Amount, Body, Count, Id, Positive, Text
+from shared.edge.body import Amount, Body, Count, Id, Mailbox, MailboxOrNone, Positive, Text
 
-Mailbox = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+(?!\s)$", max_length=254)]
-MailboxOrNone = Annotated[str, Meta(pattern=r"^([^@\s]+@[^@\s]+)?(?!\s)$", max_length=254)]
 Types = Annotated[tuple[Text, ...], Meta(min_length=1, max_length=10)]
-ContactId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?!\s)$")]
-Contacts = Annotated[tuple[ContactId, ...], Meta(max_length=1000)]
+Contacts = Annotated[tuple[Id, ...], Meta(max_length=1000)]
 
 
 class PutSeller(Body):

@@ -167,10 +167,55 @@ def test_the_pointer_says_where_in_the_body_it_is_wrong(world):
         "type": "/problems/invalid_body",
         "title": "Invalid body",
         "status": 422,
-        "detail": "The body does not fit: Expected `int` >= 1.",
+        "detail": "`items[1].quantity` must be a whole number of at least 1.",
         "code": "invalid_body",
         "pointer": "/items/1/quantity",
     }
+
+
+ONE = {"price": "sales-seat"}
+PRICE = {"product": "sales", "kind": "seat", "amount": "1.00"}
+AN_ID = "an id: at most 64 letters, digits, `.`, `_` and `-`, the first a letter or a digit"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "detail", "pointer"),
+    [
+        ("POST", CHECKOUT, [], "The body must be an object with fields, not a list.", None),
+        ("POST", CHECKOUT, {}, "`items` is missing.", "/items"),
+        ("POST", CHECKOUT, {"items": [{}]}, "`items[0].price` is missing.", "/items/0/price"),
+        ("POST", CHECKOUT, {"items": [ONE | {"color": 1}]}, "`items[0].color` is not known here.", "/items/0/color"),
+        ("POST", CHECKOUT, {"items": []}, "`items` must be a list of at least 1 entry.", "/items"),
+        ("POST", CHECKOUT, {"items": [ONE] * 51}, "`items` must be a list of at most 50 entries.", "/items"),
+        ("POST", CHECKOUT, {"items": [{"price": ""}]},
+         "`items[0].price` must be a text in quotes of at least 1 character.", "/items/0/price"),
+        ("POST", CHECKOUT, {"items": [ONE | {"starts_on": "soon"}]},
+         "`items[0].starts_on` must be a date like 2026-02-25.", "/items/0/starts_on"),
+        ("POST", CHECKOUT, {"items": [ONE | {"term": "decade"}]},
+         "`items[0].term` must be one of the values that the documentation names, not 'decade'.", "/items/0/term"),
+        ("POST", CHECKOUT, {"items": [ONE], "expect_amount": 5},
+         "`expect_amount` must be a text in quotes or null, not a whole number.", "/expect_amount"),
+        ("POST", CHECKOUT, {"items": [ONE], "expect_amount": "five"},
+         '`expect_amount` must be an amount in a text, like "12.50".', "/expect_amount"),
+        ("POST", CHECKOUT, {"items": [ONE], "replaces": "a b"}, f"`replaces` must be {AN_ID}.", "/replaces"),
+        ("POST", SEATS, {"quantity": 10**10}, "`quantity` must be a whole number of at most 1,000,000,000.",
+         "/quantity"),
+        ("POST", SEATS, {"quantity": 1.5}, "`quantity` must be a whole number, not a decimal number.", "/quantity"),
+        ("PUT", ACME, {"billing_contacts": ["ann"]}, "`billing_contacts[0]` must be an e-mail address.",
+         "/billing_contacts/0"),
+        ("PUT", "/catalog", {"prices": {}}, "`prices` must be an object with fields of at least 1 entry.",
+         "/prices"),
+        ("PUT", "/catalog", {"prices": {"a": PRICE | {"kind": "gift"}}},
+         "`prices[...].kind` must be one of the values that the documentation names, not 'gift'.",
+         "/prices/kind"),
+    ],
+)  # fmt: skip
+def test_a_body_that_does_not_fit_is_told_of_in_words_that_are_no_programmers(
+    world, method, path, body, detail, pointer
+):
+    reply = world.call(method, path, body, permissions=STAFF)
+    assert (reply.status, reply.json["code"], reply.json.get("pointer")) == (422, "invalid_body", pointer)
+    assert reply.json["detail"] == detail
 
 
 # -- the Idempotency-Key -----------------------------------------------------------------------------------
