@@ -1,4 +1,4 @@
-"""Imports of contacts: an address to upload a CSV file to, a dry run, the import, its progress and its report."""
+"""Imports of contacts: an address to upload a CSV file to, a dry run, the import, its progress, report and end."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from shared.domain import contact_import
 from shared.domain.changes import Changes
 from shared.domain.contact_import import ContactImport
 from shared.domain.errors import NotFound
-from shared.edge import clock, import_views, imports, jobs
+from shared.edge import clock, import_views, imports, jobs, views
 from shared.edge import contacts as edge
 from shared.edge.api import Api, Decision, entry_point
 from shared.edge.jobs import Job
 from shared.edge.schemas import OpenImport, StartImport
 from shared.edge.telemetry import logger, metrics
 from shared.store import imports as stored
+from shared.store import queries
 
 if TYPE_CHECKING:
     from shared.edge import answers
 
 ENOUGH_MILLISECONDS = 120_000
 """With less time left no further page is begun."""
+_MOST_LISTED = 100
 api = Api()
 
 
@@ -38,6 +40,15 @@ def open_import(account: str, body: OpenImport) -> answers.Import:
 
     # The stored answer is the id: no signed address is kept, and a replay shows how far it is.
     return _shown(account, api.once(account, decide)["import"])
+
+
+@api.serve("GET /v1/accounts/{account}/contact-imports")
+def list_imports(account: str) -> answers.Page[answers.Import]:
+    """The imports of an account of the last month, the newest first, 100 of them at most."""
+    queries.account(account)
+    known = [it for it in stored.imports(account) if it.expires_at > api.now]
+    newest = sorted(known, key=lambda it: (it.created_at, it.id), reverse=True)
+    return views.page(queries.Page(newest[:_MOST_LISTED], None), import_views.contact_import)
 
 
 @api.serve("GET /v1/accounts/{account}/contacts/imports/{file}")
@@ -61,6 +72,17 @@ def start_import(account: str, file: str, body: StartImport) -> answers.Import:
     if it.due_at and it.due_at <= clock.now():  # nobody has it: perhaps a first request died before it was queued
         imports.start(account, file)
     return import_views.contact_import(it)
+
+
+@api.serve("DELETE /v1/accounts/{account}/contacts/imports/{file}")
+def stop_import(account: str, file: str) -> answers.Import:
+    """Stop an import: what is imported stays, and the page that is being written is written to its end."""
+
+    def decide() -> Decision[dict[str, str]]:
+        return Decision(contact_import.stopped(_import(account, file)), {"import": file})
+
+    api.once(account, decide)
+    return _shown(account, file)
 
 
 @logger.inject_lambda_context

@@ -55,6 +55,10 @@ class ContactCallers(Callers):
         same((done["rows"], done["rejected"], done["new"]), (2, 1, 1))
         with urllib.request.urlopen(done["report"], timeout=20) as report:  # noqa: S310
             same(report.read().decode(), "line,reason\n3,invalid_marketing\n")
+        unwanted = self.editor("POST", "contacts/imports", {"bytes": len(_FILE)})
+        same(self.editor("DELETE", f"contacts/imports/{unwanted['id']}")["error"], "stopped")
+        listed = self.editor("GET", "contact-imports")["items"]
+        same([each["id"] for each in listed], [unwanted["id"], opened["id"]])
 
     def make_the_count_due(self) -> None:
         """The customer's midnight has passed an hour ago; our own store works on the stack's table."""

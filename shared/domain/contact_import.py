@@ -35,6 +35,8 @@ MOST_TRIES = 5
 """So often in a row it is taken up without getting any further."""
 STALLED = timedelta(hours=1)
 """So long after the lease nobody has gone on with it: it may be started anew."""
+STOPPED = "stopped"
+"""The code of an import that somebody did not want any more."""
 UPLOADED_WITHIN, KEPT = timedelta(days=1), timedelta(days=30)
 
 
@@ -106,7 +108,8 @@ class ContactImport:
 
     Under way, it belongs to who took the ``lease`` (named by the version it was
     taken from) until ``due_at``; from then on anybody may go on. ``doubtful``
-    says that the live count may be off and is put right in the end.
+    says that the live count may be off and is put right in the end; ``stopping``,
+    that it is not to go on.
     """
 
     account_id: str
@@ -130,6 +133,7 @@ class ContactImport:
     drafted: int = 0  # how far the dry run is that was handed over
     counts_at: datetime | None = None  # the daily count that was next when its first page was decided
     doubtful: bool = False
+    stopping: bool = False
     version: int = 0
 
     @property
@@ -176,12 +180,22 @@ def started(it: ContactImport, uploaded: tuple[int, str] | None, now: datetime, 
         expires_at=now + KEPT,
         etag=etag,
         doubtful=it.doubtful or it.page is not None,
+        stopping=False,
         due_at=now,
         lease=0,
         tries=0,
     )
     event = Event(it.account_id, "contacts.import_started", {"import": it.id, "dry_run": dry_run})
     return Changes(put=(begun,), events=(event,))
+
+
+def stopped(it: ContactImport) -> Changes:
+    """It is not to go on: at once where nobody is at work, else whoever is stops at the end of the page."""
+    if it.status not in _OPEN:
+        raise Conflict("This import is over already.", code="import_over")
+    if it.status is ImportStatus.AWAITING_UPLOAD:
+        return failed(it, STOPPED)
+    return Changes() if it.stopping else Changes(put=(replace(it, stopping=True),))
 
 
 def taken(it: ContactImport, now: datetime) -> ContactImport | None:
@@ -223,7 +237,7 @@ def handed_over(it: ContactImport, now: datetime) -> ContactImport:
 
 def failed(it: ContactImport, code: str) -> Changes:
     """It cannot go on; what was imported stays, and the same file may be started again from its beginning."""
-    over = replace(it, status=ImportStatus.FAILED, error=code, page=None, due_at=None, doubtful=False)
+    over = replace(it, status=ImportStatus.FAILED, error=code, page=None, due_at=None, doubtful=False, stopping=False)
     events = [Event(it.account_id, "contacts.import_failed", {"import": it.id, "code": code})]
     if code == "internal_error":
         events.append(Event(it.account_id, "alarm.raised", {"code": "import_failed", "import": it.id}))
@@ -232,7 +246,7 @@ def failed(it: ContactImport, code: str) -> Changes:
 
 def finished(it: ContactImport, outcome: Outcome | None = None) -> Changes:
     """The whole file is read; of a dry run there is what it would come to."""
-    over = replace(it, outcome=outcome, due_at=None, doubtful=False)
+    over = replace(it, outcome=outcome, due_at=None, doubtful=False, stopping=False)
     if outcome:
         return Changes(put=(replace(over, status=ImportStatus.CHECKED),))
     facts = it.tally._asdict()

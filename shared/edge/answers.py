@@ -570,6 +570,7 @@ class Import(TypedDict):
 
     id: str
     status: str
+    stopping: bool
     created_at: str
     upload: str | None
     bytes: int

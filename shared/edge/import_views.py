@@ -19,6 +19,7 @@ def contact_import(it: ContactImport) -> answers.Import:
     return {
         "id": it.id,
         "status": it.status.value,
+        "stopping": it.stopping,
         "created_at": instant(it.created_at),
         "upload": files.upload_address(it.file, it.size) if awaited else None,
         "bytes": it.size,

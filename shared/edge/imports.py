@@ -124,9 +124,11 @@ def _hand_over(it: ContactImport, draft: Draft | None) -> None:
 
 
 def _step(it: ContactImport, draft: Draft | None) -> ContactImport:
-    """One step: a page decided and written; the report at the end."""
+    """One step: a page decided and written; the report at the end; or the end, if somebody wants it stopped."""
     if it.page:
         return _write_again(it, it.page)
+    if it.stopping:
+        return _fail(it, rules.STOPPED)
     if draft and _count_passed(it):  # the one that it tells of is over: it begins anew, for the next
         draft.forget()
         return rules.anew(it)

@@ -44,6 +44,7 @@ class ContactImportRecord(Record, discriminator="contact_import"):
     drafted = NumberAttribute(null=True)
     counts_at = InstantAttribute(null=True)
     doubtful = BooleanAttribute(null=True)
+    stopping = BooleanAttribute(null=True)
 
 
 RECORD_OF[ContactImport] = ContactImportRecord
