@@ -60,7 +60,7 @@ def _wanted(what: str) -> str:
     >>> _wanted("Expected `str | null`, got `int`"), _wanted("Expected `array` of length <= 40")
     ('a text in quotes or null, not a whole number', 'a list of at most 40 entries')
     """
-    found = _EXPECTED.fullmatch(what)
+    found = re.fullmatch(_EXPECTED, what)
     if not found:
         return _other(what)
     kinds, got, length, bound, limit, pattern = found.groups()

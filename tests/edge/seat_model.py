@@ -141,8 +141,6 @@ class Model:
         if (joining and not willing) or missing > buy or (missing and self.free_tools):
             return False
         self.active[name] = willing
-        if self.ended and not kinds:  # what has ended gives no access, and is left behind
-            self._leave(name)
         for kind in kinds:
             assert self.move(kind, [name], [], buy)
         return True

@@ -73,6 +73,7 @@ REFUSED_ANYWAY = {
 AS_THINGS_STAND = {
     "POST /v1/accounts/{account}/usage/maximum/request": {None, "no_maximum"},
     "PUT /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/users/{user}": {None, "unknown_user"},
+    "DELETE /v1/accounts/{account}/contacts/imports/{file}": {None, "import_over"},
     "DELETE /v1/accounts/{account}/quotes/{quote}": {None, "unknown_quote"},
     "DELETE /v1/accounts/{account}/users/{user}": {None, "unknown_user"},
     "DELETE /v1/accounts/{account}/subscriptions/{subscription}/seats/{type}/users/{user}": {None, "unknown_user"},
