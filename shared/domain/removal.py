@@ -82,7 +82,7 @@ def _check(book: Book, wanted: PendingRemoval) -> None:
     if not here.total:
         sentence = f"This subscription has no seats of type {wanted.seat_type[:80]!r}."
         raise NotFound(sentence, code="unknown_seat_type")
-    if subscription.ends_on and subscription.ends_on <= wanted.effective_on:
+    if not _has_a_next_term(subscription):
         sentence = f"This subscription ends on {subscription.ends_on}; there is no further term to have fewer seats."
         raise Conflict(sentence, code="no_next_term")
     fewest = minimum(book, wanted.seat_type)
@@ -110,10 +110,17 @@ def minimum(book: Book, seat_type: str) -> int:
 def idle(book: Book, seat_type: str) -> int:
     """How many paid seats nobody sits on that could be removed, by staff at least, and are not going to be (R22)."""
     subscription, waits = book.subscription, waiting(book, seat_type)
+    if subscription.status not in seats.RUNNING or not _has_a_next_term(subscription):
+        return 0
     here = seats.of_type(subscription, seat_type)
     paid = sum(lot.quantity for lot in seats.lots(subscription, seat_type) if lot.unit.amount)
     free = min(here.available, here.total - minimum(book, seat_type)) - (waits.quantity if waits else 0)
     return max(0, min(paid, free))
+
+
+def _has_a_next_term(subscription: Subscription) -> bool:
+    """Whether there is a further term to have fewer seats."""
+    return subscription.ends_on is None or subscription.current_term.end < subscription.ends_on
 
 
 def effect(book: Book, pending: PendingRemoval) -> Removal:

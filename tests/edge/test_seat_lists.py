@@ -50,6 +50,22 @@ def test_r22_seats_that_cost_nothing_are_not_warned_of():
     assert (world.numbers(), idle(world)) == ((5, 0, 5), 1)
 
 
+@pytest.mark.parametrize("terms", [{"starts_on": "2026-03-01"}, {"payments": 1}, {"term": "quarter", "payments": 3}])
+def test_r22_what_has_not_begun_or_has_no_further_term_is_not_warned_of(terms):
+    world = World().sells()
+    path = f"/accounts/acme/subscriptions/{world.subscribed({'price': 'sales-seat', 'quantity': 3} | terms)}/seats"
+    assert world.call("GET", path).json["seats"][0]["warnings"] == []
+    refused = world.call("PUT", f"{path}/sales/removal", {"quantity": 1}).json["code"]
+    assert refused == ("subscription_not_active" if "starts_on" in terms else "no_next_term")
+
+
+def test_r22_before_the_last_term_of_a_fixed_number_of_payments_is_warned():
+    world = Office({"price": "sales-seat", "quantity": 3, "payments": 2})
+    assert idle(world) == 2
+    world.on("2026-02-26")
+    assert idle(world) == 0
+
+
 def test_of_what_has_ended_nothing_is_warned(office):
     office.move(["ann"])
     office.ask("PUT", "/accounts/acme/users/ann", {"active": False})
