@@ -70,8 +70,13 @@ def move(book: Book, users: Users, moves: Iterable[Moves], catalog: Catalog, on:
         changes += Changes(events=tuple(seating.events(account_id)))
         seatings.append(seating)
     changes = seats.settle(book, after, on, now) + changes
-    told = (each._replace(purchase=each.purchase and seats.dated(each.purchase, changes)) for each in seatings)
+    told = (each._replace(purchase=each.purchase and _together(each.purchase, after, changes)) for each in seatings)
     return Moved(users, tuple(told), changes)
+
+
+def _together(purchase: Purchase, after: Book, changes: Changes) -> Purchase:
+    """A purchase with all that is decided: seats of two types that are bought in one step cost what both cost."""
+    return seats.dated(purchase, changes)._replace(cost=after.subscription.fee)
 
 
 def charged(seatings: Iterable[Seating], may_buy: int) -> Money | None:

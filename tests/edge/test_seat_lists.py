@@ -190,6 +190,17 @@ def test_r38_f5_the_first_seat_that_costs_nothing_is_bought_in_the_step_that_giv
     assert (world.numbers("core"), world.numbers("partner")) == ((5, 0, 5), (1, 1, 0))
 
 
+def test_r19_r21_seats_of_two_types_bought_in_one_step_say_what_both_come_to(office):
+    office.move(["ann", "bob", "cid"])
+    office.move(["ann", "bob"], seat_type="service")
+    wanted = {"seats": [{"subscription": office.sub, "seat_type": each} for each in ("sales", "service")], "buy": 2}
+    shown = office.ask("POST", "/accounts/acme/users/dan/preview", wanted)
+    assert [given["purchase"]["cost_from_then"]["amount"] for given in shown["given"]] == ["700.00", "700.00"]
+    assert office.ask("PUT", "/accounts/acme/users/dan", wanted)["given"] == shown["given"]
+    billing = office.ask("GET", office.seats.removesuffix("/seats"), permissions="billing.view")
+    assert billing["cost"]["amount"] == "700.00"
+
+
 # -- users -------------------------------------------------------------------------------------------------
 
 
