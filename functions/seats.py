@@ -81,7 +81,8 @@ def cancel_removal(account: str, subscription: str, type: str) -> answers.Remova
     """Withdraw the request: the seats stay (R32)."""
 
     def decide() -> Decision[answers.Removal]:
-        it, changes = removal.cancel(upkeep.current(account, subscription, api.now), type)
+        book = upkeep.current(account, subscription, api.now)
+        it, changes = removal.cancel(book, type, local_day(api.now, book.subscription.zone))
         return Decision(changes, seat_views.removed(it, scheduled=False))
 
     return api.once(account, decide, look_first=False)

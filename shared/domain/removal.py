@@ -138,11 +138,12 @@ def effect(book: Book, pending: PendingRemoval) -> Removal:
     )
 
 
-def cancel(book: Book, seat_type: str) -> tuple[Removal, Changes]:
+def cancel(book: Book, seat_type: str, on: date) -> tuple[Removal, Changes]:
     """Withdraw the request (R32)."""
     pending = waiting(book, seat_type)
     if pending is None:
         raise NotFound(f"No removal of {seat_type[:80]!r} seats is scheduled.", code="no_removal_pending")
+    check_ahead(pending, on)
     changes = Changes(put=(book.subscription,), delete=(pending,), events=(canceled(pending, "asked"),))
     others = tuple(each for each in book.removals if each != pending)
     here, cost = seats.of_type(book.subscription, seat_type), book.subscription.fee
@@ -152,6 +153,12 @@ def cancel(book: Book, seat_type: str) -> tuple[Removal, Changes]:
 def waiting(book: Book, seat_type: str) -> PendingRemoval | None:
     """The removal of a seat type that waits for the next term."""
     return next((each for each in book.removals if each.seat_type == seat_type), None)
+
+
+def check_ahead(pending: PendingRemoval, on: date) -> None:
+    """Refuse to keep what is to be gone already (R34): its renewal is held up, and does it once it is not."""
+    if pending.effective_on <= on:
+        raise seats.catching_up()
 
 
 def canceled(pending: PendingRemoval, cause: str) -> Event:

@@ -118,6 +118,7 @@ def _seat(book: Book, users: Users, moves: Moves, catalog: Catalog, on: date) ->
     waiting = removal.waiting(book, seat_type) if joining else None
     then = seats.of_type(book.subscription, seat_type, unlimited=unlimited)
     if waiting and waiting.quantity > then.available:
+        removal.check_ahead(waiting, on)
         book = book._replace(removals=tuple(each for each in book.removals if each != waiting))
     else:
         waiting = None

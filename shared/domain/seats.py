@@ -199,9 +199,13 @@ def in_period(subscription: Subscription, on: date) -> date:
     """The day as the period that runs has it."""
     on = max(on, subscription.period.start)  # asked for just before midnight, decided after the renewal
     if on not in subscription.period:  # its renewal is far behind, or fails
-        sentence = "This subscription is being brought up to date. Please try again in a minute."
-        raise Conflict(sentence, code="catching_up")
+        raise catching_up()
     return on
+
+
+def catching_up() -> Conflict:
+    """The refusal of what cannot be decided before a renewal that is due."""
+    return Conflict("This subscription is being brought up to date. Please try again in a minute.", code="catching_up")
 
 
 def _pending(book: Book, item: SubscriptionItem, on: date) -> PendingInvoiceItem:

@@ -178,6 +178,22 @@ def test_d1_no_removal_is_scheduled_for_a_day_that_is_past(office):
         assert office.refused(method, path, {"quantity": 1}) == (409, "catching_up")
 
 
+def test_r34_what_is_to_be_gone_already_is_not_kept_because_the_renewal_is_held_up(office):
+    """Its seats are not given again, nor is it withdrawn; the renewal removes them once it is released."""
+    office.ask("PUT", office.removal, {"quantity": 1})
+    book = queries.book("acme", office.sub)
+    table.commit(Changes(put=(replace(book.subscription, parked=True),)), office.cloud.now)
+    office.on("2026-02-26T15:00:00Z")
+    path = f"{office.seats}/sales"
+    assert office.refused("DELETE", office.removal) == (409, "catching_up")
+    assert office.refused("PUT", f"{path}/users/bob", {}) == (409, "catching_up")
+    assert office.refused("POST", f"{path}/assignments/preview", {"assign": ["bob"]}) == (409, "catching_up")
+    office.move(["bob"], unassign=["ann"])  # that seat stays
+    office.staff("POST", f"/accounts/acme/subscriptions/{office.sub}/release")
+    office.on("2026-02-26T16:00:00Z")
+    assert (sitting(office), office.invoices()[-1]["total"]) == ((1, ["bob"], []), "100.00")
+
+
 @pytest.fixture
 def crowded():
     """Seats paid for the year, one more bought on each of 50 days; 12 of the 51 are to go, 39 users sit."""
