@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime
 from typing import NamedTuple
@@ -118,6 +119,19 @@ def legacy_discount(lot: SubscriptionItem, subscription: Subscription, catalog: 
     return today - lot.unit if today > lot.unit else None
 
 
+def check_bought(bought: Iterable[Subscription], alive: Iterable[Subscription], catalog: Catalog) -> None:
+    """Refuse seats of an edition whose plan is neither there nor bought with them (R14): each has its own rate."""
+    bought = tuple(bought)
+    sold = {(price.product, price.edition) for price in catalog.prices if price.kind is Kind.PLAN}
+    held = {
+        (item.product, item.edition) for each in (*bought, *alive) for item in each.items if item.kind is Kind.PLAN
+    }
+    for item in (item for each in bought for item in each.items if item.kind is Kind.SEAT and item.edition):
+        if (item.product, item.edition) in sold - held:
+            sentence = f"{item.price} is the rate of the {item.edition} plan, which you neither have nor buy here."
+            raise Conflict(f"{sentence} Please choose the seats of your own plan.", code="other_edition")
+
+
 def add(book: Book, seat_type: str, quantity: int, catalog: Catalog, on: date, now: datetime) -> Purchase:
     """Buy ``quantity`` more seats that can be used at once (R12 to R14).
 
@@ -205,7 +219,9 @@ def in_period(subscription: Subscription, on: date) -> date:
 
 def catching_up() -> Conflict:
     """The refusal of what cannot be decided before a renewal that is due."""
-    return Conflict("This subscription is being brought up to date. Please try again in a minute.", code="catching_up")
+    return Conflict(
+        "This subscription is being brought up to date. Please try again in a minute.", code="catching_up"
+    )
 
 
 def _pending(book: Book, item: SubscriptionItem, on: date) -> PendingInvoiceItem:
