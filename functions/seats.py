@@ -161,7 +161,8 @@ def delete_user(account: str, user: str) -> answers.User:
 
 def _purchase(book: Book, seat_type: str, wanted: BuySeats) -> Purchase:
     on = local_day(api.now, book.subscription.zone)
-    return seats.add(book, seat_type, wanted.quantity, queries.catalog(), on, api.now)
+    at_once = seating.invoices_at_once(book.subscription, on)
+    return seats.add(book, seat_type, wanted.quantity, queries.catalog(), on, api.now, at_once=at_once)
 
 
 def _removal(book: Book, seat_type: str, wanted: RemoveSeats) -> tuple[Removal, Changes]:

@@ -56,7 +56,16 @@ class Moved(NamedTuple):
     changes: Changes
 
 
-def move(book: Book, users: Users, moves: Iterable[Moves], catalog: Catalog, on: date, now: datetime) -> Moved:
+def move(
+    book: Book,
+    users: Users,
+    moves: Iterable[Moves],
+    catalog: Catalog,
+    on: date,
+    now: datetime,
+    *,
+    at_once: bool = False,
+) -> Moved:
     """Give and take seats of one subscription; as many are bought as are missing (R17, R19, R21).
 
     A seat that is taken stays, unassigned and paid for (R22, R23).
@@ -69,7 +78,7 @@ def move(book: Book, users: Users, moves: Iterable[Moves], catalog: Catalog, on:
             changes += Changes(events=(seating.purchase.event(book.subscription),))
         changes += Changes(events=tuple(seating.events(account_id)))
         seatings.append(seating)
-    changes = seats.settle(book, after, on, now) + changes
+    changes = seats.settle(book, after, on, now, at_once=at_once) + changes
     told = (each._replace(purchase=each.purchase and _together(each.purchase, after, changes)) for each in seatings)
     return Moved(users, tuple(told), changes)
 
