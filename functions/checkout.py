@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared import payments
 from shared.domain import checkout as checkouts
-from shared.domain import processor, tiers, upgrade
+from shared.domain import processor, seats, tiers, upgrade
 from shared.domain.account import Account, PaymentMethod
 from shared.domain.catalog import Catalog
 from shared.domain.changes import Changes
@@ -125,6 +125,7 @@ def _offer(buyer: Account, wanted: BuyItems, checkout_id: str) -> Offer:
     alive = queries.alive_subscriptions(buyer.id)
     checkouts.check_room(made.checkout, len(alive))
     tiers.check_bought(buyer, made.checkout.subscriptions, alive)
+    seats.check_bought(made.checkout.subscriptions, alive, sold)
     free = upgrade.replaced(made, alive, wanted.replaces)
     if free:
         upgrade.check(queries.book(buyer.id, free), made)

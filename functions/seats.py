@@ -81,7 +81,8 @@ def cancel_removal(account: str, subscription: str, type: str) -> answers.Remova
     """Withdraw the request: the seats stay (R32)."""
 
     def decide() -> Decision[answers.Removal]:
-        it, changes = removal.cancel(upkeep.current(account, subscription, api.now), type)
+        book = upkeep.current(account, subscription, api.now)
+        it, changes = removal.cancel(book, type, local_day(api.now, book.subscription.zone))
         return Decision(changes, seat_views.removed(it, scheduled=False))
 
     return api.once(account, decide, look_first=False)
@@ -160,7 +161,8 @@ def delete_user(account: str, user: str) -> answers.User:
 
 def _purchase(book: Book, seat_type: str, wanted: BuySeats) -> Purchase:
     on = local_day(api.now, book.subscription.zone)
-    return seats.add(book, seat_type, wanted.quantity, queries.catalog(), on, api.now)
+    at_once = seating.invoices_at_once(book.subscription, on)
+    return seats.add(book, seat_type, wanted.quantity, queries.catalog(), on, api.now, at_once=at_once)
 
 
 def _removal(book: Book, seat_type: str, wanted: RemoveSeats) -> tuple[Removal, Changes]:

@@ -28,6 +28,13 @@ class UpdatePolicy(StrEnum):
     RENEWAL = "renewal"  # on the renewal of the commitment
 
 
+class SeatsInvoiced(StrEnum):
+    """When seats that are bought within a period are invoiced (D20)."""
+
+    NEXT_INVOICE = "next_invoice"
+    AT_ONCE = "at_once"  # where the next invoice is more than a quarter away
+
+
 class Dunning(NamedTuple):
     """What is done about a declined charge (D17): tried again after so many days each, and then."""
 
@@ -55,6 +62,7 @@ class SellerEntity:
     retry_days: tuple[int, ...] = (3, 5, 7)
     after_retries: AfterRetries = AfterRetries.LEAVE_UNPAID
     seats_leave_first: LeavesFirst = LeavesFirst.NEWEST  # D4
+    seats_invoiced: SeatsInvoiced = SeatsInvoiced.NEXT_INVOICE
     contacts_update: UpdatePolicy = UpdatePolicy.MONTHLY
     tier_notice_days: int = 5
     version: int = 0

@@ -82,7 +82,7 @@ def _check(book: Book, wanted: PendingRemoval) -> None:
     if not here.total:
         sentence = f"This subscription has no seats of type {wanted.seat_type[:80]!r}."
         raise NotFound(sentence, code="unknown_seat_type")
-    if subscription.ends_on and subscription.ends_on <= wanted.effective_on:
+    if not _has_a_next_term(subscription):
         sentence = f"This subscription ends on {subscription.ends_on}; there is no further term to have fewer seats."
         raise Conflict(sentence, code="no_next_term")
     fewest = minimum(book, wanted.seat_type)
@@ -110,10 +110,17 @@ def minimum(book: Book, seat_type: str) -> int:
 def idle(book: Book, seat_type: str) -> int:
     """How many paid seats nobody sits on that could be removed, by staff at least, and are not going to be (R22)."""
     subscription, waits = book.subscription, waiting(book, seat_type)
+    if subscription.status not in seats.RUNNING or not _has_a_next_term(subscription):
+        return 0
     here = seats.of_type(subscription, seat_type)
     paid = sum(lot.quantity for lot in seats.lots(subscription, seat_type) if lot.unit.amount)
     free = min(here.available, here.total - minimum(book, seat_type)) - (waits.quantity if waits else 0)
     return max(0, min(paid, free))
+
+
+def _has_a_next_term(subscription: Subscription) -> bool:
+    """Whether there is a further term to have fewer seats."""
+    return subscription.ends_on is None or subscription.current_term.end < subscription.ends_on
 
 
 def effect(book: Book, pending: PendingRemoval) -> Removal:
@@ -131,11 +138,12 @@ def effect(book: Book, pending: PendingRemoval) -> Removal:
     )
 
 
-def cancel(book: Book, seat_type: str) -> tuple[Removal, Changes]:
+def cancel(book: Book, seat_type: str, on: date) -> tuple[Removal, Changes]:
     """Withdraw the request (R32)."""
     pending = waiting(book, seat_type)
     if pending is None:
         raise NotFound(f"No removal of {seat_type[:80]!r} seats is scheduled.", code="no_removal_pending")
+    check_ahead(pending, on)
     changes = Changes(put=(book.subscription,), delete=(pending,), events=(canceled(pending, "asked"),))
     others = tuple(each for each in book.removals if each != pending)
     here, cost = seats.of_type(book.subscription, seat_type), book.subscription.fee
@@ -145,6 +153,12 @@ def cancel(book: Book, seat_type: str) -> tuple[Removal, Changes]:
 def waiting(book: Book, seat_type: str) -> PendingRemoval | None:
     """The removal of a seat type that waits for the next term."""
     return next((each for each in book.removals if each.seat_type == seat_type), None)
+
+
+def check_ahead(pending: PendingRemoval, on: date) -> None:
+    """Refuse to keep what is to be gone already (R34): its renewal is held up, and does it once it is not."""
+    if pending.effective_on <= on:
+        raise seats.catching_up()
 
 
 def canceled(pending: PendingRemoval, cause: str) -> Event:

@@ -56,7 +56,16 @@ class Moved(NamedTuple):
     changes: Changes
 
 
-def move(book: Book, users: Users, moves: Iterable[Moves], catalog: Catalog, on: date, now: datetime) -> Moved:
+def move(
+    book: Book,
+    users: Users,
+    moves: Iterable[Moves],
+    catalog: Catalog,
+    on: date,
+    now: datetime,
+    *,
+    at_once: bool = False,
+) -> Moved:
     """Give and take seats of one subscription; as many are bought as are missing (R17, R19, R21).
 
     A seat that is taken stays, unassigned and paid for (R22, R23).
@@ -69,9 +78,14 @@ def move(book: Book, users: Users, moves: Iterable[Moves], catalog: Catalog, on:
             changes += Changes(events=(seating.purchase.event(book.subscription),))
         changes += Changes(events=tuple(seating.events(account_id)))
         seatings.append(seating)
-    changes = seats.settle(book, after, on, now) + changes
-    told = (each._replace(purchase=each.purchase and seats.dated(each.purchase, changes)) for each in seatings)
+    changes = seats.settle(book, after, on, now, at_once=at_once) + changes
+    told = (each._replace(purchase=each.purchase and _together(each.purchase, after, changes)) for each in seatings)
     return Moved(users, tuple(told), changes)
+
+
+def _together(purchase: Purchase, after: Book, changes: Changes) -> Purchase:
+    """A purchase with all that is decided: seats of two types that are bought in one step cost what both cost."""
+    return seats.dated(purchase, changes)._replace(cost=after.subscription.fee)
 
 
 def charged(seatings: Iterable[Seating], may_buy: int) -> Money | None:
@@ -113,6 +127,7 @@ def _seat(book: Book, users: Users, moves: Moves, catalog: Catalog, on: date) ->
     waiting = removal.waiting(book, seat_type) if joining else None
     then = seats.of_type(book.subscription, seat_type, unlimited=unlimited)
     if waiting and waiting.quantity > then.available:
+        removal.check_ahead(waiting, on)
         book = book._replace(removals=tuple(each for each in book.removals if each != waiting))
     else:
         waiting = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from shared.domain.changes import Changes, Event
 from shared.domain.errors import Conflict, Invalid, NotFound
 from shared.domain.invoice import Invoice
 from shared.domain.money import Money, total
-from shared.domain.periods import Period
+from shared.domain.periods import Interval, Period
 from shared.domain.processor import too_large
 from shared.domain.subscription import (
     MOST_ITEMS,
@@ -118,7 +119,22 @@ def legacy_discount(lot: SubscriptionItem, subscription: Subscription, catalog: 
     return today - lot.unit if today > lot.unit else None
 
 
-def add(book: Book, seat_type: str, quantity: int, catalog: Catalog, on: date, now: datetime) -> Purchase:
+def check_bought(bought: Iterable[Subscription], alive: Iterable[Subscription], catalog: Catalog) -> None:
+    """Refuse seats of an edition whose plan is neither there nor bought with them (R14): each has its own rate."""
+    bought = tuple(bought)
+    sold = {(price.product, price.edition) for price in catalog.prices if price.kind is Kind.PLAN}
+    held = {
+        (item.product, item.edition) for each in (*bought, *alive) for item in each.items if item.kind is Kind.PLAN
+    }
+    for item in (item for each in bought for item in each.items if item.kind is Kind.SEAT and item.edition):
+        if (item.product, item.edition) in sold - held:
+            sentence = f"{item.price} is the rate of the {item.edition} plan, which you neither have nor buy here."
+            raise Conflict(f"{sentence} Please choose the seats of your own plan.", code="other_edition")
+
+
+def add(
+    book: Book, seat_type: str, quantity: int, catalog: Catalog, on: date, now: datetime, *, at_once: bool = False
+) -> Purchase:
     """Buy ``quantity`` more seats that can be used at once (R12 to R14).
 
     The account owes a share of the seat price for the rest of the current
@@ -127,10 +143,11 @@ def add(book: Book, seat_type: str, quantity: int, catalog: Catalog, on: date, n
     the 7th of a cycle that bills on the 25th therefore cost 7th to 25th (R13).
     The price is the one at which seats are sold today (R39). Seats bought one
     by one on a day cost what they cost together (D14). A removal that waits
-    for the next term still waits (D2).
+    for the next term still waits (D2). Invoiced ``at_once`` it is where the
+    seller does so, and the next invoice is ``far`` (D20).
     """
     after, purchase = bought(book, seat_type, quantity, catalog, on)
-    changes = settle(book, after, on, now) + Changes(events=(purchase.event(book.subscription),))
+    changes = settle(book, after, on, now, at_once=at_once) + Changes(events=(purchase.event(book.subscription),))
     return dated(purchase, changes)
 
 
@@ -164,14 +181,19 @@ def bought(book: Book, seat_type: str, quantity: int, catalog: Catalog, on: date
     return done, purchase
 
 
-def settle(before: Book, after: Book, on: date, now: datetime) -> Changes:
+def far(subscription: Subscription, on: date) -> bool:
+    """Whether the next invoice is more than a quarter away (D20)."""
+    return Interval.QUARTER.after(on, 1) < subscription.next_invoice_on
+
+
+def settle(before: Book, after: Book, on: date, now: datetime, *, at_once: bool = False) -> Changes:
     """What makes one book of the other: what was bought waits for the next invoice.
 
-    When too much waits already, one is drawn of all of it now, within the same
-    bounds as any.
+    When too much waits already, or it is invoiced ``at_once``, one is drawn of
+    all of it now, within the same bounds as any.
     """
     gone = tuple(each for each in before.removals if each not in after.removals)
-    if len(after.pending) > MOST_PENDING:
+    if len(after.pending) > MOST_PENDING or (at_once and after.pending != before.pending):
         drawn = invoice.draw(after.subscription, None, after.pending, in_period(after.subscription, on), now)
         if why := bounds.beyond_fee(before.subscription, drawn):
             raise Conflict(f"This cannot be billed: {why}. Please ask your seller.", code="beyond_terms")
@@ -199,9 +221,15 @@ def in_period(subscription: Subscription, on: date) -> date:
     """The day as the period that runs has it."""
     on = max(on, subscription.period.start)  # asked for just before midnight, decided after the renewal
     if on not in subscription.period:  # its renewal is far behind, or fails
-        sentence = "This subscription is being brought up to date. Please try again in a minute."
-        raise Conflict(sentence, code="catching_up")
+        raise catching_up()
     return on
+
+
+def catching_up() -> Conflict:
+    """The refusal of what cannot be decided before a renewal that is due."""
+    return Conflict(
+        "This subscription is being brought up to date. Please try again in a minute.", code="catching_up"
+    )
 
 
 def _pending(book: Book, item: SubscriptionItem, on: date) -> PendingInvoiceItem:

@@ -36,6 +36,7 @@ class Seller(TypedDict):
     retry_days: list[int]
     after_retries: str
     seats_leave_first: str
+    seats_invoiced: str
     contacts_update: str
     tier_notice_days: int
 

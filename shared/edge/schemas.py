@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
 
-from shared.domain.account import AfterRetries, UpdatePolicy
+from shared.domain.account import AfterRetries, SeatsInvoiced, UpdatePolicy
 from shared.domain.catalog import MOST_PRICES, Catalog, Kind, Price, Product, SeatType, Tier
 from shared.domain.periods import Interval
 from shared.domain.refund import Reason
@@ -37,6 +37,7 @@ class PutSeller(Body):
     retry_days: Annotated[tuple[Annotated[int, Meta(ge=1, le=60)], ...], Meta(max_length=10)] | None = None
     after_retries: AfterRetries | None = None
     seats_leave_first: LeavesFirst | None = None
+    seats_invoiced: SeatsInvoiced | None = None
     contacts_update: UpdatePolicy | None = None
     tier_notice_days: Annotated[int, Meta(ge=0, le=60)] | None = None
 

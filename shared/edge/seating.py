@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
-from shared.domain import seating
+from shared.domain import seating, seats
+from shared.domain.account import SeatsInvoiced
 from shared.domain.changes import Changes
 from shared.domain.errors import Conflict
 from shared.domain.periods import local_day
 from shared.domain.seating import Moves, Seating, Users
+from shared.domain.subscription import Subscription
 from shared.domain.user import HeldSeat
 from shared.edge import upkeep
 from shared.store import queries
@@ -49,10 +51,16 @@ def moved(
         else:
             book = upkeep.current(account_id, subscription_id, now)
         on = local_day(now, book.subscription.zone)
-        done = seating.move(book, users, moves, queries.catalog(), on, now)
+        at_once = invoices_at_once(book.subscription, on)
+        done = seating.move(book, users, moves, queries.catalog(), on, now, at_once=at_once)
         users, changes = done.users, changes + done.changes
         seatings += done.seatings
     return Seated(users, tuple(seatings), changes)
+
+
+def invoices_at_once(subscription: Subscription, on: date) -> bool:
+    """Whether the seller invoices at once what would wait for long (D20); asked only where it would."""
+    return seats.far(subscription, on) and queries.seller(subscription.seller).seats_invoiced is SeatsInvoiced.AT_ONCE
 
 
 def there(account_id: str, users: Users, kept: Callable[[HeldSeat], bool] = lambda _: False) -> Users:

@@ -58,6 +58,7 @@ def seller(entity: SellerEntity) -> answers.Seller:
         "retry_days": list(entity.retry_days),
         "after_retries": entity.after_retries.value,
         "seats_leave_first": entity.seats_leave_first.value,
+        "seats_invoiced": entity.seats_invoiced.value,
         "contacts_update": entity.contacts_update.value,
         "tier_notice_days": entity.tier_notice_days,
     }

@@ -20,7 +20,7 @@ from pynamodb.attributes import (
     VersionAttribute,
 )
 
-from shared.domain.account import Account, AfterRetries, PaymentMethod, SellerEntity, UpdatePolicy
+from shared.domain.account import Account, AfterRetries, PaymentMethod, SeatsInvoiced, SellerEntity, UpdatePolicy
 from shared.domain.catalog import Kind, Price, Product, SeatType, Tier
 from shared.domain.checkout import Checkout, CheckoutStatus
 from shared.domain.difference import Difference, Differs
@@ -92,6 +92,7 @@ class SellerEntityRecord(Record, discriminator="seller_entity"):
     retry_days: DataAttribute[tuple[int, ...]] = DataAttribute(tuple[int, ...], null=True)
     after_retries = WordAttribute(AfterRetries, null=True)
     seats_leave_first = WordAttribute(LeavesFirst, null=True)
+    seats_invoiced = WordAttribute(SeatsInvoiced, null=True)
     contacts_update = WordAttribute(UpdatePolicy, null=True)
     tier_notice_days = NumberAttribute(null=True)
 

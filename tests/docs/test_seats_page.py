@@ -64,6 +64,11 @@ def tiered():
     return Office(FOUR, {"price": "contacts-starter", "quantity": 20}, term="quarter")
 
 
+def yearly():
+    """Paid for the year."""
+    return Office(FOUR | {"price": "yearly"}, term="year", yearly=SEAT | {"interval": "year"})
+
+
 FOUR = {"price": "sales-seat", "quantity": 3}
 STARTER = {"items": [{"price": "hub-starter"}]}
 OFFICES = {
@@ -75,9 +80,8 @@ OFFICES = {
     "exceed the contact tier": lambda: Office(FOUR, {"price": "contacts-starter"}, term="quarter"),
     "ask for a lower contact tier": tiered,
     "a lower contact tier begins": tiered,
-    "an invoice is drawn early: the 51st item": lambda: Office(
-        FOUR | {"price": "yearly"}, term="year", yearly=SEAT | {"interval": "year"}
-    ),
+    "an invoice is drawn early: the 51st item": yearly,
+    "buy, and the seller invoices at once": yearly,
 }
 """Where a row needs another subscription than one committed for a quarter and billed by the month."""
 
@@ -101,6 +105,12 @@ def cancel(office, **how):
 def crowd(office):
     for day in range(MOST_PENDING):
         office.suddenly(f"2026-{3 + day // 28:02}-{1 + day % 28:02}T15:00:00Z").ask("POST", office.sales, ONE)
+
+
+def at_once(office):
+    us = {"timezone": "America/New_York", "currency": "USD", "seats_invoiced": "at_once"}
+    office.staff("PUT", "/sellers/us", us)
+    office.ask("POST", office.sales, ONE)
 
 
 def upgrade(office):
@@ -139,6 +149,7 @@ def exceed(office):
 
 COMMANDS = {
     "buy": lambda office: office.on("2026-02-08T15:00:00Z").ask("POST", office.sales, ONE),
+    "buy, and the seller invoices at once": at_once,
     "assign, another seat is free": lambda office: office.move(["bob"]),
     "assign, a seat to be removed": lambda office: office.move(["bob", "cid"]),
     "assign and buy": lambda office: office.on("2026-02-08T15:00:00Z").move(["bob", "cid", "dan"], buy=1),

@@ -9,7 +9,7 @@ from tests.world import World
 HUB = {
     "timezone": "America/New_York", "currency": "USD", "name": "Hub Inc.", "address": "1 Road", "retry_days": [1, 2],
     "billing_mailbox": "billing@hub.test", "after_retries": "cancel", "seats_leave_first": "oldest",
-    "contacts_update": "renewal", "tier_notice_days": 9,
+    "seats_invoiced": "at_once", "contacts_update": "renewal", "tier_notice_days": 9,
 }  # fmt: skip
 
 

@@ -170,6 +170,23 @@ def test_f6_of_two_who_want_free_tools_at_once_one_has_them():
     assert len(queries.alive_subscriptions("acme")) == 1
 
 
+def test_r14_seats_are_sold_at_the_rate_of_an_edition_that_is_there_or_comes_with_them(free):
+    items = [{"price": "hub-professional"}, {"price": "core-starter", "quantity": 10}]
+    refused = free.call("POST", "/accounts/acme/checkout/preview", {"items": items}).json
+    assert refused["detail"] == (
+        "core-starter is the rate of the starter plan, which you neither have nor buy here. "
+        "Please choose the seats of your own plan."
+    )
+    before = free.contents()
+    for prices in (["hub-professional", "core-starter"], ["core-starter"], ["core-seat"]):
+        assert buy(free, *prices) == (409, "other_edition")
+    assert free.contents() == before
+    assert buy(free, "hub-professional", "core-seat") == (201, None)
+    assert buy(free, "core-starter") == (409, "other_edition")
+    assert buy(free, "core-seat") == (201, None)
+    assert buy(free, "sales-seat") == (201, None), "a product of which no plan is sold"
+
+
 def test_r37_f3_starter_is_not_had_beside_the_free_seats_though_nobody_names_them(free):
     shown = free.call("POST", "/accounts/acme/checkout/preview", {"items": [{"price": "hub-starter"}]}).json
     assert (shown["replaces"], shown["loses_access"]) == (free.sub, ["bob"])

@@ -50,6 +50,22 @@ def test_r22_seats_that_cost_nothing_are_not_warned_of():
     assert (world.numbers(), idle(world)) == ((5, 0, 5), 1)
 
 
+@pytest.mark.parametrize("terms", [{"starts_on": "2026-03-01"}, {"payments": 1}, {"term": "quarter", "payments": 3}])
+def test_r22_what_has_not_begun_or_has_no_further_term_is_not_warned_of(terms):
+    world = World().sells()
+    path = f"/accounts/acme/subscriptions/{world.subscribed({'price': 'sales-seat', 'quantity': 3} | terms)}/seats"
+    assert world.call("GET", path).json["seats"][0]["warnings"] == []
+    refused = world.call("PUT", f"{path}/sales/removal", {"quantity": 1}).json["code"]
+    assert refused == ("subscription_not_active" if "starts_on" in terms else "no_next_term")
+
+
+def test_r22_before_the_last_term_of_a_fixed_number_of_payments_is_warned():
+    world = Office({"price": "sales-seat", "quantity": 3, "payments": 2})
+    assert idle(world) == 2
+    world.on("2026-02-26")
+    assert idle(world) == 0
+
+
 def test_of_what_has_ended_nothing_is_warned(office):
     office.move(["ann"])
     office.ask("PUT", "/accounts/acme/users/ann", {"active": False})
@@ -172,6 +188,17 @@ def test_r38_f5_the_first_seat_that_costs_nothing_is_bought_in_the_step_that_giv
     given = world.ask("PUT", f"{world.seats}/partner/users/ann", {"buy": 1, "expect_amount": "0.00"})
     assert (given["action"], given["total"], given["assigned"]) == ("checkout", 1, 1)
     assert (world.numbers("core"), world.numbers("partner")) == ((5, 0, 5), (1, 1, 0))
+
+
+def test_r19_r21_seats_of_two_types_bought_in_one_step_say_what_both_come_to(office):
+    office.move(["ann", "bob", "cid"])
+    office.move(["ann", "bob"], seat_type="service")
+    wanted = {"seats": [{"subscription": office.sub, "seat_type": each} for each in ("sales", "service")], "buy": 2}
+    shown = office.ask("POST", "/accounts/acme/users/dan/preview", wanted)
+    assert [given["purchase"]["cost_from_then"]["amount"] for given in shown["given"]] == ["700.00", "700.00"]
+    assert office.ask("PUT", "/accounts/acme/users/dan", wanted)["given"] == shown["given"]
+    billing = office.ask("GET", office.seats.removesuffix("/seats"), permissions="billing.view")
+    assert billing["cost"]["amount"] == "700.00"
 
 
 # -- users -------------------------------------------------------------------------------------------------

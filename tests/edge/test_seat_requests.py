@@ -178,6 +178,22 @@ def test_d1_no_removal_is_scheduled_for_a_day_that_is_past(office):
         assert office.refused(method, path, {"quantity": 1}) == (409, "catching_up")
 
 
+def test_r34_what_is_to_be_gone_already_is_not_kept_because_the_renewal_is_held_up(office):
+    """Its seats are not given again, nor is it withdrawn; the renewal removes them once it is released."""
+    office.ask("PUT", office.removal, {"quantity": 1})
+    book = queries.book("acme", office.sub)
+    table.commit(Changes(put=(replace(book.subscription, parked=True),)), office.cloud.now)
+    office.on("2026-02-26T15:00:00Z")
+    path = f"{office.seats}/sales"
+    assert office.refused("DELETE", office.removal) == (409, "catching_up")
+    assert office.refused("PUT", f"{path}/users/bob", {}) == (409, "catching_up")
+    assert office.refused("POST", f"{path}/assignments/preview", {"assign": ["bob"]}) == (409, "catching_up")
+    office.move(["bob"], unassign=["ann"])  # that seat stays
+    office.staff("POST", f"/accounts/acme/subscriptions/{office.sub}/release")
+    office.on("2026-02-26T16:00:00Z")
+    assert (sitting(office), office.invoices()[-1]["total"]) == ((1, ["bob"], []), "100.00")
+
+
 @pytest.fixture
 def crowded():
     """Seats paid for the year, one more bought on each of 50 days; 12 of the 51 are to go, 39 users sit."""
@@ -212,3 +228,34 @@ def test_the_51st_item_comes_with_users_whose_seats_were_to_go(crowded):
     assert len(crowded.invoices()) == bills + 1
     crowded.on("2027-01-26")
     assert crowded.numbers() == (52, 52, 0), "and it does not come back"
+
+
+# -- invoiced at once --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("on", "at_once"), [("2026-02-07", True), ("2026-10-24", True), ("2026-10-25", False), ("2027-01-24", False)]
+)
+def test_d20_a_seller_may_invoice_at_once_what_would_wait_for_more_than_a_quarter(on, at_once):
+    office = Office(
+        {"price": "yearly", "quantity": 2},
+        term="year",
+        yearly=HUB["prices"]["sales-seat"] | {"interval": "year", "amount": "365.00"},
+    )
+    us = {"timezone": "America/New_York", "currency": "USD"}
+    office.staff("PUT", "/sellers/us", us | {"seats_invoiced": "at_once"})
+    office.move(["ann", "bob"])
+    office.on(f"{on}T15:30:00Z")
+    shown = office.ask("POST", f"{office.seats}/sales/preview", {"quantity": 1})
+    assert shown["charge"]["invoice_on"] == (on if at_once else "2027-01-25")
+    assert office.ask("POST", f"{office.seats}/sales", {"quantity": 1}) == shown
+    given = office.move(["cid", "dan"], buy=1)["purchase"]
+    assert given["charge"] == shown["charge"]
+
+    office.cloud.settle()
+    days, whole = shown["charge"]["days"], "730.00"
+    bills = [(bill["date"], bill["total"], bill["status"]) for bill in office.invoices()]
+    now = [(on, f"{days}.00", "paid")] * 2 if at_once else []
+    assert bills == [("2026-01-25", whole, "paid"), *now]
+    office.on("2027-01-26")
+    assert office.invoices()[-1]["total"] == ("1460.00" if at_once else f"{1460 + 2 * days}.00")
