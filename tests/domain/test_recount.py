@@ -77,6 +77,17 @@ def test_d10_fallen_under_it_at_an_update_date_a_threshold_is_armed_again():
     assert tell([990, 990, 800, 950, 990], monthly, start="2026-05-13") == [[98], [], [], [90], [98]]
 
 
+def test_d10_what_came_during_the_count_of_an_update_date_arms_nothing_again():
+    """950 are found, as on the day before; 100 of them came while they were counted, so 850 are certain."""
+    monthly = holding(STARTER)
+    summary, told, _ = count(SUMMARY, 950, "2026-05-14", monthly)
+    assert told == [("threshold_reached", 90)]
+    monthly = run(monthly, "2026-05-15").book
+    summary = recount.counted(summary, Tally(day("2026-05-15"), 950, 1050, 850, 950), held(monthly)).put[0]
+    assert summary.warned == 90
+    assert count(summary, 950, "2026-05-16", monthly)[1] == []
+
+
 def test_d10_an_update_date_that_was_missed_arms_them_too():
     summary, _, _ = count(SUMMARY, 950, "2026-05-13", holding(STARTER))
     summary, told, _ = count(summary, 700, "2026-05-18", holding(STARTER))
