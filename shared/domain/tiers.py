@@ -121,9 +121,9 @@ def upgrade(book: Book, item: SubscriptionItem, price: Price, count: int, on: da
     return Changes(put=(dated, owed), events=(_event(subscription, "tier.upgraded", data),))
 
 
-def next_tier(tier: Tier, price: Price | None) -> SubscriptionItem | None:
-    """The tier that one contact too many leads to."""
-    return _larger(tier.item, price, tier.limit + 1, tier.subscription.currency) if price else None
+def next_tier(tier: Tier, price: Price | None, count: int = 0) -> SubscriptionItem | None:
+    """The tier that one contact too many leads to, or so many of them."""
+    return _larger(tier.item, price, max(count, tier.limit + 1), tier.subscription.currency) if price else None
 
 
 def costs_more(tier: Tier, larger: SubscriptionItem) -> Money:
@@ -178,6 +178,12 @@ def canceled(subscription: Subscription) -> Changes:
     data = _lowering(subscription, reduction) | {"cause": "asked"}
     event = _event(subscription, "tier.reduction_canceled", data)
     return Changes(put=(replace(subscription, tier_reduction=None),), events=(event,))
+
+
+def lowered(tier: Tier) -> Tier | None:
+    """The tier as it will be once a lower one that was asked for has taken its place."""
+    reduction = tier.subscription.tier_reduction
+    return of([_with_tier(tier.subscription, reduction.item)]) if reduction else None
 
 
 def waits_for_count(subscription: Subscription, on: date) -> bool:
