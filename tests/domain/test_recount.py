@@ -215,7 +215,7 @@ def test_the_forecast_looks_at_30_days_and_names_the_next_tier_and_what_it_costs
 
 
 @pytest.mark.parametrize(("maximum", "leads_to"), [(None, 6000), (4500, 5000), (3001, 4000), (3000, None)])
-def test_r55_f12_the_forecast_names_the_tier_that_holds_all_who_will_be_there_up_to_a_maximum(maximum, leads_to):
+def test_r58_f12_the_forecast_names_the_tier_that_holds_all_who_will_be_there_up_to_a_maximum(maximum, leads_to):
     """From 100 to 2,900 within a day: on the next there will be 5,700."""
     tier = tiers.of([holding(STARTER, 3000).subscription])
     found = forecast(series(100, 2900), tier, STARTER, maximum)
@@ -230,7 +230,7 @@ def test_r55_f12_the_forecast_names_the_tier_that_holds_all_who_will_be_there_up
     ],
     ids=["they will fit it", "they will not"],
 )
-def test_f11_the_forecast_is_of_the_lower_tier_that_was_asked_for_if_they_will_fit_it(counts, expected):
+def test_r58_f11_the_forecast_is_of_the_lower_tier_that_was_asked_for_if_they_will_fit_it(counts, expected):
     """1,000 instead of 2,000 from 15 May on; ten a day more are 950 then, and twenty a day 1,200."""
     tier = tiers.of([holding(STARTER, 2000).subscription])
     asked = tiers.reduce(tier, STARTER, 1000, day("2026-04-30"), 5)
@@ -239,7 +239,7 @@ def test_f11_the_forecast_is_of_the_lower_tier_that_was_asked_for_if_they_will_f
 
 
 @pytest.mark.parametrize(("payments", "on"), [(None, "2026-05-21"), (2, "2026-05-21"), (1, None)])
-def test_r73_no_tier_is_exceeded_once_its_subscription_is_over(payments, on):
+def test_r58_r73_no_tier_is_exceeded_once_its_subscription_is_over(payments, on):
     """That of one payment is over on 15 May."""
     tier = tiers.of([holding(STARTER, payments=payments).subscription])
     found = forecast(series(790, 800), tier, STARTER)
