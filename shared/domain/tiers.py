@@ -57,6 +57,13 @@ def of(subscriptions: Iterable[Subscription]) -> Tier | None:
     return held[-1] if held else None
 
 
+def to_be_lowered(subscriptions: Iterable[Subscription]) -> list[tuple[Tier, TierReduction]]:
+    """The tiers for which a lower one was asked for, the largest first: a larger may have been bought beside one."""
+    asked = ((of([each]), each.tier_reduction) for each in subscriptions)
+    found = [(tier, reduction) for tier, reduction in asked if tier and reduction]
+    return sorted(found, key=lambda it: it[0].limit, reverse=True)
+
+
 def with_contacts(subscriptions: Iterable[Subscription]) -> list[Subscription]:
     """Those that have a tier, had one or will have one."""
     return [each for each in subscriptions if any(item.contacts for item in each.items)]

@@ -64,6 +64,25 @@ def test_r57_a_lower_tier_is_granted_where_another_one_holds_the_contacts(market
     assert world.told(*TOLD[1:]) == []
 
 
+@pytest.mark.parametrize("taken_back", [True, False])
+def test_r57_a_lower_tier_that_was_asked_for_is_shown_and_taken_back_beside_a_larger_one(taken_back):
+    world = ImportWorld("2026-04-10T14:00:00Z", contacts=20)
+    asked = world.call("PUT", "/accounts/acme/tier-reduction", {"contacts": 10}).json
+    world.sells(**WITH_LARGE)
+    large = {"items": [{"price": "large", "quantity": 100}]}
+    assert world.call("POST", "/accounts/acme/checkout", large).status == 201
+    assert (world.usage()["tier"], world.usage()["reduction"]) == (100, asked)
+    if taken_back:
+        shown = world.call("DELETE", "/accounts/acme/tier-reduction").json
+        assert (shown["tier"], shown["reduction"]) == (100, None)
+    world.on("2026-05-10T17:00:00Z")
+    assert len(world.told("tier.reduction_canceled")) == taken_back
+    assert len(world.told("tier.reduced")) == (not taken_back)
+    smaller = "50.00" if taken_back else "20.00"
+    assert sorted(it["total"] for it in world.invoices() if it["date"] == "2026-05-10") == sorted(["270.00", smaller])
+    assert world.usage()["reduction"] is None
+
+
 @pytest.mark.parametrize(
     ("large", "midnight", "tier", "update"),
     [
