@@ -32,7 +32,7 @@ class Situation(NamedTuple):
 
     account: Account
     seller: SellerEntity
-    subscriptions: list[Subscription]
+    subscriptions: list[Subscription]  # those that are about contacts
     summary: ContactSummary
     today: Today
 
@@ -67,7 +67,8 @@ def seen(account_id: str, now: datetime) -> Situation:
     """What there is to know of an account and its contacts, for those who only look."""
     account = queries.account(account_id)
     seller = queries.seller(account.seller)
-    subscriptions = [_up_to_date(each, now) for each in queries.alive_subscriptions(account_id)]
+    alive = tiers.with_contacts(queries.alive_subscriptions(account_id))
+    subscriptions = [_up_to_date(each, now) for each in alive]
     summary = contacts.summary(account_id) or recount.begun(account_id, seller.timezone, now)
     return Situation(account, seller, subscriptions, summary, today(seller, tiers.of(subscriptions), now))
 
