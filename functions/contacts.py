@@ -132,13 +132,15 @@ def put_reduction(account: str, body: ReduceTier) -> answers.Reduction:
 
 @api.serve("DELETE /v1/accounts/{account}/tier-reduction")
 def delete_reduction(account: str) -> answers.Usage:
-    """Leave the tier as it is after all."""
+    """Leave the tier as it is after all, and any other beside which a larger one was bought meanwhile."""
 
     def decide() -> Decision[answers.Usage]:
-        known, tier = _tier(account, current=True)
-        changes: Changes = tiers.canceled(tier.subscription)
-        after = next((each for each in changes.put if isinstance(each, Subscription)), tier.subscription)
-        return Decision(changes, _usage(known._replace(subscriptions=[after])))
+        known, _ = _tier(account, current=True)
+        changes = Changes()
+        for tier, _ in tiers.to_be_lowered(known.subscriptions):
+            changes += tiers.canceled(upkeep.current(account, tier.subscription.id, api.now).subscription)
+        after = {each.id: each for each in (*known.subscriptions, *changes.put) if isinstance(each, Subscription)}
+        return Decision(changes, _usage(known._replace(subscriptions=list(after.values()))))
 
     return api.once(account, decide)
 

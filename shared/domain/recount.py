@@ -192,13 +192,16 @@ def _raised(holding: Holding, tally: Tally) -> Changes:
 
 
 def _still_warned(summary: ContactSummary, tally: Tally, holding: Holding | None) -> int:
-    """What was told of already: nothing under another tier; and no more than the count at an update date."""
+    """What was told of already: nothing under another tier; and no more than the count at an update date.
+
+    All that was found stands against arming a warning again: nobody is told twice of what was never less.
+    """
     limit, day = holding.tier.limit if holding else None, tally.day
     if limit != summary.tier:
         return 0
     since = summary.counted_on or day
     if holding and next_update(holding.book.subscription, holding.policy, since) <= day:
-        return min(summary.warned, level(tally.certain, limit))
+        return min(summary.warned, level(tally.marketing, limit))
     return summary.warned
 
 

@@ -57,6 +57,13 @@ def of(subscriptions: Iterable[Subscription]) -> Tier | None:
     return held[-1] if held else None
 
 
+def to_be_lowered(subscriptions: Iterable[Subscription]) -> list[tuple[Tier, TierReduction]]:
+    """The tiers for which a lower one was asked for, the largest first: a larger may have been bought beside one."""
+    asked = ((of([each]), each.tier_reduction) for each in subscriptions)
+    found = [(tier, reduction) for tier, reduction in asked if tier and reduction]
+    return sorted(found, key=lambda it: it[0].limit, reverse=True)
+
+
 def with_contacts(subscriptions: Iterable[Subscription]) -> list[Subscription]:
     """Those that have a tier, had one or will have one."""
     return [each for each in subscriptions if any(item.contacts for item in each.items)]
@@ -121,9 +128,9 @@ def upgrade(book: Book, item: SubscriptionItem, price: Price, count: int, on: da
     return Changes(put=(dated, owed), events=(_event(subscription, "tier.upgraded", data),))
 
 
-def next_tier(tier: Tier, price: Price | None) -> SubscriptionItem | None:
-    """The tier that one contact too many leads to."""
-    return _larger(tier.item, price, tier.limit + 1, tier.subscription.currency) if price else None
+def next_tier(tier: Tier, price: Price | None, count: int = 0) -> SubscriptionItem | None:
+    """The tier that one contact too many leads to, or so many of them."""
+    return _larger(tier.item, price, max(count, tier.limit + 1), tier.subscription.currency) if price else None
 
 
 def costs_more(tier: Tier, larger: SubscriptionItem) -> Money:
@@ -178,6 +185,12 @@ def canceled(subscription: Subscription) -> Changes:
     data = _lowering(subscription, reduction) | {"cause": "asked"}
     event = _event(subscription, "tier.reduction_canceled", data)
     return Changes(put=(replace(subscription, tier_reduction=None),), events=(event,))
+
+
+def lowered(tier: Tier) -> Tier | None:
+    """The tier as it will be once a lower one that was asked for has taken its place."""
+    reduction = tier.subscription.tier_reduction
+    return of([_with_tier(tier.subscription, reduction.item)]) if reduction else None
 
 
 def waits_for_count(subscription: Subscription, on: date) -> bool:

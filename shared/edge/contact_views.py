@@ -48,7 +48,7 @@ def usage(known: Situation, price: Price | None, live: LiveCount, series: Sequen
     """R42 to R44, R52: what is counted, against what, and what it leads to."""
     tier = known.tier
     limit = tier.limit if tier else None
-    reduction_ = tier.subscription.tier_reduction if tier else None
+    asked = [reduction(known, each, lower, live) for each, lower in tiers.to_be_lowered(known.subscriptions)]
     return {
         "daily": _counted(series[-1]) if series else None,
         "live": {"marketing": live.marketing, "total": live.total},
@@ -58,8 +58,8 @@ def usage(known: Situation, price: Price | None, live: LiveCount, series: Sequen
         "maximum": known.summary.maximum,
         "next_update_on": str(known.today.next_update),
         "renews_on": str(tier.subscription.current_term.end) if tier else None,
-        "reduction": reduction(known, tier, reduction_, live) if tier and reduction_ else None,
-        "forecast": _forecast(tier, price, series) if tier and _may_rise(known, tier) else None,
+        "reduction": asked[0] if asked else None,
+        "forecast": _forecast(known, tier, price, series) if tier and known.account.marketing_contacts else None,
         "series": [_counted(each) for each in series],
     }
 
@@ -83,14 +83,10 @@ def _counted(it: DailyCount) -> answers.Counted:
     return {"on": str(it.day), "marketing": it.marketing, "total": it.total, "peak": it.peak}
 
 
-def _may_rise(known: Situation, tier: Tier) -> bool:
-    """Whether contacts may ever be more than the tier: not beyond the customer's own maximum (F12), nor off (R41)."""
-    maximum = known.summary.maximum
-    return known.account.marketing_contacts and (maximum is None or maximum > tier.limit)
-
-
-def _forecast(tier: Tier, price: Price | None, series: Sequence[DailyCount]) -> answers.Forecast | None:
-    found = forecasts.forecast(series, tier, tiers.next_tier(tier, price))
+def _forecast(
+    known: Situation, tier: Tier, price: Price | None, series: Sequence[DailyCount]
+) -> answers.Forecast | None:
+    found = forecasts.forecast(series, tier, price, known.summary.maximum)
     if found is None:
         return None
     return {

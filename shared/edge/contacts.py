@@ -20,7 +20,7 @@ from shared.domain.periods import local_day
 from shared.domain.recount import ContactSummary
 from shared.domain.subscription import Subscription
 from shared.domain.tiers import Tier
-from shared.edge import batch, clock
+from shared.edge import batch, clock, upkeep
 from shared.store import contacts, queries, table
 
 _CHUNK = 100  # of BatchGetItem
@@ -32,7 +32,7 @@ class Situation(NamedTuple):
 
     account: Account
     seller: SellerEntity
-    subscriptions: list[Subscription]
+    subscriptions: list[Subscription]  # those that are about contacts
     summary: ContactSummary
     today: Today
 
@@ -67,9 +67,17 @@ def seen(account_id: str, now: datetime) -> Situation:
     """What there is to know of an account and its contacts, for those who only look."""
     account = queries.account(account_id)
     seller = queries.seller(account.seller)
-    subscriptions = queries.alive_subscriptions(account_id)
+    alive = tiers.with_contacts(queries.alive_subscriptions(account_id))
+    subscriptions = [_up_to_date(each, now) for each in alive]
     summary = contacts.summary(account_id) or recount.begun(account_id, seller.timezone, now)
     return Situation(account, seller, subscriptions, summary, today(seller, tiers.of(subscriptions), now))
+
+
+def _up_to_date(subscription: Subscription, now: datetime) -> Subscription:
+    """A subscription with everything done that is due of it: its tier may begin, or run out, with this day."""
+    if subscription.due_at is None or now < subscription.due_at:
+        return subscription
+    return upkeep.previewed(subscription.account_id, subscription.id, now).book.subscription
 
 
 def situation(account_id: str, now: datetime, *, even_off: bool = False) -> Situation:

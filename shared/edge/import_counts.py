@@ -67,7 +67,7 @@ def _books_on(day: date, known: Situation, count: int) -> dict[str, Book]:
     def tell(book: Book, counted: Changes) -> Book:
         return renewal.up_to_date(book.after(counted), begins).book
 
-    found = [queries.book(known.account.id, each.id) for each in tiers.with_contacts(known.subscriptions)]
+    found = [queries.book(known.account.id, each.id) for each in known.subscriptions]
     return tiers.after_count([renewal.up_to_date(book, begins).book for book in found], count, day, tell)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.local import template
+from shared.domain.counting import WRITTEN_WITHIN
 
 ROOT = Path(__file__).parents[2]
 RESOURCES = template.load()["Resources"]
@@ -87,6 +88,18 @@ def test_as_many_workers_charge_at_once_as_divide_the_rate():
     )
     for name in ("STRIPE_REQUESTS_PER_SECOND", "AUTOMATIC_SHARE"):
         assert variables[name] == sweep["Environment"]["Variables"][name], "a sweep counts on what the workers do"
+
+
+def test_no_more_accounts_are_swept_than_are_counted_before_the_next_sweep_though_each_waits():
+    """As on an update date: the contacts that leave are what the live count does not know of."""
+    mapping, worker, sweep = (
+        RESOURCES[name]["Properties"] for name in ("RecountWork", "RecountWorkFunction", "RecountSweepFunction")
+    )
+    threads = int(worker["Environment"]["Variables"]["WORKER_THREADS"])
+    assert mapping["BatchSize"] == threads, "none of a batch waits for another one's wait"
+    waits = timedelta(minutes=15) // WRITTEN_WITHIN
+    at_once = mapping["ScalingConfig"]["MaximumConcurrency"] * threads
+    assert int(sweep["Environment"]["Variables"]["SWEEP_LIMIT"]) <= at_once * waits
 
 
 def test_every_worked_queue_has_dead_letters_that_are_kept_for_two_weeks():

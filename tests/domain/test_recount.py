@@ -10,7 +10,7 @@ from shared.domain.account import UpdatePolicy
 from shared.domain.counting import Tally
 from shared.domain.money import Money
 from shared.domain.recount import ContactSummary, DailyCount, Holding
-from shared.domain.usage import Forecast, exceeds_on, forecast
+from shared.domain.usage import Forecast, exceeds_on, forecast, growth
 from tests.domain.examples import at, day, run
 from tests.domain.test_tiers import BANDS, STARTER, holding
 
@@ -75,6 +75,17 @@ def test_d10_fallen_under_it_at_an_update_date_a_threshold_is_armed_again():
     assert tell([950, 700, 950, 950], monthly, start="2026-05-12") == [[90], [], [], []]
     assert tell([950, 950, 700, 950, 950], monthly, start="2026-05-13") == [[90], [], [], [90], []]
     assert tell([990, 990, 800, 950, 990], monthly, start="2026-05-13") == [[98], [], [], [90], [98]]
+
+
+def test_d10_what_came_during_the_count_of_an_update_date_arms_nothing_again():
+    """950 are found, as on the day before; 100 of them came while they were counted, so 850 are certain."""
+    monthly = holding(STARTER)
+    summary, told, _ = count(SUMMARY, 950, "2026-05-14", monthly)
+    assert told == [("threshold_reached", 90)]
+    monthly = run(monthly, "2026-05-15").book
+    summary = recount.counted(summary, Tally(day("2026-05-15"), 950, 1050, 850, 950), held(monthly)).put[0]
+    assert summary.warned == 90
+    assert count(summary, 950, "2026-05-16", monthly)[1] == []
 
 
 def test_d10_an_update_date_that_was_missed_arms_them_too():
@@ -193,15 +204,46 @@ def series(*counts, end="2026-04-30"):
     ],
 )
 def test_the_day_on_which_the_tier_will_be_exceeded(counts, on):
-    assert exceeds_on(series(*counts), 1000) == (on and day(on))
+    assert exceeds_on(growth(series(*counts)), 1000) == (on and day(on))
 
 
 def test_the_forecast_looks_at_30_days_and_names_the_next_tier_and_what_it_costs_more():
     tier = tiers.of([holding(STARTER).subscription])
-    larger = tiers.next_tier(tier, STARTER)
-    found = forecast(series(*[100] * 50, *range(900, 931)), tier, larger)
+    found = forecast(series(*[100] * 50, *range(900, 931)), tier, STARTER)
     assert found == Forecast(date(2026, 7, 10), 2000, Money(600, "USD"), Money(4500, "USD"))
     assert forecast(series(500, 500), tier, None) is None
+
+
+@pytest.mark.parametrize(("maximum", "leads_to"), [(None, 6000), (4500, 5000), (3001, 4000), (3000, None)])
+def test_r58_f12_the_forecast_names_the_tier_that_holds_all_who_will_be_there_up_to_a_maximum(maximum, leads_to):
+    """From 100 to 2,900 within a day: on the next there will be 5,700."""
+    tier = tiers.of([holding(STARTER, 3000).subscription])
+    found = forecast(series(100, 2900), tier, STARTER, maximum)
+    assert (found and found.tier) == leads_to
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ((790, 800), Forecast(date(2026, 5, 21), 2000, Money(3484, "USD"), Money(4500, "USD"))),
+        ((880, 900), Forecast(date(2026, 6, 25), 3000, Money(2850, "USD"), Money(4500, "USD"))),
+    ],
+    ids=["they will fit it", "they will not"],
+)
+def test_r58_f11_the_forecast_is_of_the_lower_tier_that_was_asked_for_if_they_will_fit_it(counts, expected):
+    """1,000 instead of 2,000 from 15 May on; ten a day more are 950 then, and twenty a day 1,200."""
+    tier = tiers.of([holding(STARTER, 2000).subscription])
+    asked = tiers.reduce(tier, STARTER, 1000, day("2026-04-30"), 5)
+    [subscription] = tiers.scheduled(tier.subscription, asked).put
+    assert forecast(series(*counts), tiers.of([subscription]), STARTER) == expected
+
+
+@pytest.mark.parametrize(("payments", "on"), [(None, "2026-05-21"), (2, "2026-05-21"), (1, None)])
+def test_r58_r73_no_tier_is_exceeded_once_its_subscription_is_over(payments, on):
+    """That of one payment is over on 15 May."""
+    tier = tiers.of([holding(STARTER, payments=payments).subscription])
+    found = forecast(series(790, 800), tier, STARTER)
+    assert (found and found.on) == (on and day(on))
 
 
 def test_a_summary_says_when_it_is_due():

@@ -1,14 +1,16 @@
 """Threads, as many as a function has on Lambda: a count and an import side by side with requests come to the same."""
 
+import threading
 from functools import partial
 
 import pytest
 
 from infra.local import template
+from infra.local.invocations import sqs_event
 from shared.domain.contacts import Command, Wish
+from shared.edge import clock, import_pages, imports, recount
 from shared.edge import contacts as edge
-from shared.edge import import_pages, imports, recount
-from shared.store import table
+from shared.store import contacts, table
 from tests.edge.another_lambda import side_by_side
 from tests.edge.contact_world import COUNT, TOLD, ContactWorld, days, named
 from tests.edge.import_world import EXPECTED, LINES, ImportWorld, outcome
@@ -16,9 +18,9 @@ from tests.edge.import_world import EXPECTED, LINES, ImportWorld, outcome
 pytestmark = pytest.mark.usefixtures("switching")
 
 
-def threads_of(function):
+def threads_of(function, what="SIDE_BY_SIDE"):
     """As many as the template gives a function."""
-    return template.read().functions[function].environment["SIDE_BY_SIDE"]
+    return template.read().functions[function].environment[what]
 
 
 def sets(world, wish, *names):
@@ -67,6 +69,27 @@ def test_contacts_that_come_and_go_while_they_are_counted_raise_no_tier_and_none
     world.on("2026-04-17T12:00:00Z")
     assert days(world)[-1][:3] == ("2026-04-17", 10, 10)
     assert world.usage()["tier"] == 10
+
+
+def test_r42_on_an_update_date_all_accounts_of_a_batch_wait_at_once(monkeypatch):
+    """Each has a contact that leaves on 1 May, so that it is counted again half a minute later."""
+    world = ContactWorld("2026-04-30T12:00:00Z")
+    threads = threads_of("RecountWorkFunction", "WORKER_THREADS")
+    names = named(int(threads), "account")
+    for name in names:
+        world.account(name, None)
+        for marketing in (True, False):
+            contact = f"/accounts/{name}/contacts/ann"
+            world.call("PUT", contact, {"marketing": marketing}, account=name, permissions="contacts.edit")
+    world.suddenly("2026-05-01T04:00:00Z")
+    assert world.cloud.invoke("RecountSweepFunction", {}) == len(names)
+    messages = [each for _ in range(3) for each in world.cloud.queues.receive("RecountQueue", 10)]
+    all_wait = threading.Barrier(len(names), timeout=30)
+    monkeypatch.setattr(clock, "sleep", lambda seconds: all_wait.wait() if seconds >= 30 else None)
+    monkeypatch.setenv("WORKER_THREADS", threads)
+    assert world.cloud.invoke("RecountWorkFunction", sqs_event("RecountQueue", messages)) == {"batchItemFailures": []}
+    assert [contacts.daily_counts(name)[-1].marketing for name in names] == [0] * len(names)
+    assert [contacts.live(name).marketing for name in names] == [0] * len(names)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
