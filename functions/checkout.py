@@ -125,7 +125,7 @@ def _offer(buyer: Account, wanted: BuyItems, checkout_id: str) -> Offer:
     alive = queries.alive_subscriptions(buyer.id)
     checkouts.check_room(made.checkout, len(alive))
     tiers.check_bought(buyer, made.checkout.subscriptions, alive)
-    seats.check_bought(made.checkout.subscriptions, alive, sold)
+    seats.check_bought(made.checkout.subscriptions, alive)
     free = upgrade.replaced(made, alive, wanted.replaces)
     if free:
         upgrade.check(queries.book(buyer.id, free), made)

@@ -119,15 +119,15 @@ def legacy_discount(lot: SubscriptionItem, subscription: Subscription, catalog: 
     return today - lot.unit if today > lot.unit else None
 
 
-def check_bought(bought: Iterable[Subscription], alive: Iterable[Subscription], catalog: Catalog) -> None:
-    """Refuse seats of an edition whose plan is neither there nor bought with them (R14): each has its own rate."""
+def check_bought(bought: Iterable[Subscription], alive: Iterable[Subscription]) -> None:
+    """Refuse seats of another edition than the plan that is there or bought with them (R14): each has its rate."""
     bought = tuple(bought)
-    sold = {(price.product, price.edition) for price in catalog.prices if price.kind is Kind.PLAN}
-    held = {
+    plans = {
         (item.product, item.edition) for each in (*bought, *alive) for item in each.items if item.kind is Kind.PLAN
     }
+    products = {product for product, _ in plans}
     for item in (item for each in bought for item in each.items if item.kind is Kind.SEAT and item.edition):
-        if (item.product, item.edition) in sold - held:
+        if item.product in products and (item.product, item.edition) not in plans:
             sentence = f"{item.price} is the rate of the {item.edition} plan, which you neither have nor buy here."
             raise Conflict(f"{sentence} Please choose the seats of your own plan.", code="other_edition")
 

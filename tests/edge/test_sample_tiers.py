@@ -41,3 +41,24 @@ def test_f15_f16_f20_exceeded_by_one_contact_it_is_the_next_tier_charged_on_the_
     ]  # fmt: skip
     details = world.call("GET", f"/accounts/acme/subscriptions/{subscription}").json
     assert details["cost"]["amount"] == bills[2]
+
+
+@pytest.mark.parametrize(
+    ("plan", "contacts", "answer"),
+    [
+        ("hub-starter", "contacts-starter", (201, None)),
+        ("hub-starter", "contacts-enterprise", (409, "other_edition")),
+        ("hub-free", "contacts-starter", (201, None)),
+        (None, "contacts-enterprise", (201, None)),
+    ],
+)
+@pytest.mark.parametrize("together", [False, True])
+def test_r55_beside_a_plan_contacts_are_sold_at_the_rate_of_its_edition(plan, contacts, answer, together):
+    world = World("2026-04-15T14:00:00Z")
+    world.staff("PUT", "/catalog", yaml.safe_load(HUB.read_text()))
+    items, tier = [{"price": plan}] if plan else [], {"price": contacts, "quantity": 20_000}
+    if items and (not together or plan == "hub-free"):  # which is had by itself
+        world.subscribed(*items)
+        items = []
+    reply = world.call("POST", "/accounts/acme/checkout", {"items": [*items, tier]})
+    assert (reply.status, reply.json.get("code")) == answer
