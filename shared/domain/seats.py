@@ -264,7 +264,8 @@ def _current_price(subscription: Subscription, seat_type: str, catalog: Catalog)
     like = [item for item in subscription.items if item.seat_type == seat_type]
     like = like or [item for item in subscription.items if item.product in sellers]
     if not like:
-        raise NotFound(f"This subscription has no seats of type {seat_type[:80]!r}.", code="unknown_seat_type")
+        sentence = f"This subscription has no seats of type {seat_type[:80]!r}."
+        raise NotFound(f"{sentence} The first of a type are bought in a checkout.", code="unknown_seat_type")
     return _price_like(like[-1], seat_type, subscription, catalog)
 
 
