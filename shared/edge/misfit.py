@@ -24,7 +24,7 @@ _SHAPES = {
     body.MAILBOX: "an e-mail address",
     body.MAILBOX_OR_NONE: "an e-mail address",
 }
-_EXPECTED = re.compile(r"(?s)Expected `([\w |]+)`(?:, got `(\w+)`| (of length )?([<>]=) (\S+)| matching regex (.*))?")
+_EXPECTED = r"(?s)Expected `([\w |]+)`(?:, got `(\w+)`| (of length )?([<>]=) (\S+)| matching regex (.*))?"
 _BOUNDS = {">=": "at least", "<=": "at most"}
 _UNITS = {"str": ("character", "characters"), "array": ("entry", "entries"), "object": ("entry", "entries")}
 
