@@ -68,7 +68,7 @@ class Record(Model):
         region = os.environ.get("AWS_REGION", "eu-central-1")
         connect_timeout_seconds = 1
         read_timeout_seconds = 3
-        max_pool_connections = 25  # one for each thread of a worker
+        max_pool_connections = 200  # one for each thread of the worker that has most, made when it is needed
 
     PK = UnicodeAttribute(hash_key=True)
     SK = UnicodeAttribute(range_key=True)

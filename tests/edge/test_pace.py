@@ -1,5 +1,6 @@
 """How fast Stripe is asked: never faster than the charges may, and with a little patience after a 429."""
 
+import math
 import threading
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -164,8 +165,10 @@ def test_a_batch_takes_about_as_long_as_one_slow_answer(owing, monkeypatch):
 
 
 def test_every_thread_of_a_worker_keeps_its_connection_to_the_table():
+    for function in template.read().functions.values():
+        many = [int(function.environment.get(each, "1")) for each in ("WORKER_THREADS", "SIDE_BY_SIDE")]
+        assert math.prod(many) <= Record.Meta.max_pool_connections, function.name
     threads = int(WORKER.environment["WORKER_THREADS"])
-    assert Record.Meta.max_pool_connections >= threads
     [batch] = {mapping.batch_size for mapping in template.read().mappings if mapping.function == WORKER.name}
     assert batch == threads
 
