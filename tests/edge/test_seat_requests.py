@@ -233,17 +233,23 @@ def test_the_51st_item_comes_with_users_whose_seats_were_to_go(crowded):
 # -- invoiced at once --------------------------------------------------------------------------------------
 
 
+YEARLY = HUB["prices"]["sales-seat"] | {"interval": "year", "amount": "365.00"}
+AT_ONCE = {"timezone": "America/New_York", "currency": "USD", "seats_invoiced": "at_once"}
+
+
+def invoiced_at_once(*items, amount="365.00", **prices):
+    """Two seats paid for the year, of a seller who invoices at once."""
+    prices["yearly"] = YEARLY | {"amount": amount}
+    office = Office({"price": "yearly", "quantity": 2}, *items, term="year", **prices)
+    office.staff("PUT", "/sellers/us", AT_ONCE)
+    return office
+
+
 @pytest.mark.parametrize(
     ("on", "at_once"), [("2026-02-07", True), ("2026-10-24", True), ("2026-10-25", False), ("2027-01-24", False)]
 )
 def test_d20_a_seller_may_invoice_at_once_what_would_wait_for_more_than_a_quarter(on, at_once):
-    office = Office(
-        {"price": "yearly", "quantity": 2},
-        term="year",
-        yearly=HUB["prices"]["sales-seat"] | {"interval": "year", "amount": "365.00"},
-    )
-    us = {"timezone": "America/New_York", "currency": "USD"}
-    office.staff("PUT", "/sellers/us", us | {"seats_invoiced": "at_once"})
+    office = invoiced_at_once()
     office.move(["ann", "bob"])
     office.on(f"{on}T15:30:00Z")
     shown = office.ask("POST", f"{office.seats}/sales/preview", {"quantity": 1})
@@ -259,3 +265,18 @@ def test_d20_a_seller_may_invoice_at_once_what_would_wait_for_more_than_a_quarte
     assert bills == [("2026-01-25", whole, "paid"), *now]
     office.on("2027-01-26")
     assert office.invoices()[-1]["total"] == ("1460.00" if at_once else f"{1460 + 2 * days}.00")
+
+
+def test_d20_r54_a_tier_that_was_exceeded_is_still_charged_on_the_day_after():
+    """Eleven contacts are counted on 8 February, and a seat is bought on that day."""
+    contacts = HUB["prices"]["contacts-starter"] | {"interval": "year"}
+    office = invoiced_at_once({"price": "contacts"}, contacts=contacts)
+    office.on("2026-02-07T15:30:00Z")
+    marketing = [f"c{n}" for n in range(11)]
+    office.ask("POST", "/accounts/acme/contacts/batch", {"marketing": marketing}, permissions="contacts.edit")
+    office.on("2026-02-08T15:30:00Z").ask("POST", f"{office.seats}/sales", {"quantity": 1})
+    office.on("2026-02-10")
+    assert [(bill["date"], [line["description"] for line in bill["lines"]]) for bill in office.invoices()[1:]] == [
+        ("2026-02-08", ["1 × Sales Hub seat, 351 of 365 days"]),
+        ("2026-02-09", ["1 × Contacts, up to 20, 350 of 365 days"]),
+    ]
