@@ -190,14 +190,17 @@ def settle(before: Book, after: Book, on: date, now: datetime, *, at_once: bool 
     """What makes one book of the other: what was bought waits for the next invoice.
 
     When too much waits already, one is drawn of it now, within the same bounds as
-    any; so it is ``at_once``. What has a day of its own to be invoiced on keeps it (R54).
+    any; so it is ``at_once``, unless that is too little to charge. What has a day of
+    its own to be invoiced on keeps it (R54).
     """
     gone = tuple(each for each in before.removals if each not in after.removals)
-    if len(after.pending) > MOST_PENDING or (at_once and after.pending != before.pending):
+    crowded = len(after.pending) > MOST_PENDING
+    if crowded or (at_once and after.pending != before.pending):
         drawn = invoice.draw(after.subscription, None, _undated(after), in_period(after.subscription, on), now)
         if why := bounds.beyond_fee(before.subscription, drawn):
             raise Conflict(f"This cannot be billed: {why}. Please ask your seller.", code="beyond_terms")
-        return collection.issue(drawn, _undated(before), now) + Changes(delete=gone)
+        if crowded or not drawn.carried:
+            return collection.issue(drawn, _undated(before), now) + Changes(delete=gone)
     if after == before:
         return Changes()
     new = (each for each in (*after.pending, *after.removals) if each not in (*before.pending, *before.removals))

@@ -280,3 +280,14 @@ def test_d20_r54_a_tier_that_was_exceeded_is_still_charged_on_the_day_after():
         ("2026-02-08", ["1 × Sales Hub seat, 351 of 365 days"]),
         ("2026-02-09", ["1 × Contacts, up to 20, 350 of 365 days"]),
     ]
+
+
+def test_d20_what_is_too_little_to_charge_waits_until_it_is_enough_or_for_the_next_invoice():
+    """A third of a dollar is less than Stripe takes."""
+    office = invoiced_at_once(amount="1.00").on("2026-09-20T15:30:00Z")
+    days = [office.ask("POST", f"{office.seats}/sales", {"quantity": 1})["charge"]["invoice_on"] for _ in range(3)]
+    assert days == ["2027-01-25", "2026-09-20", "2027-01-25"]
+    office.on("2027-01-26")
+    bills = [(bill["date"], [line["description"] for line in bill["lines"]]) for bill in office.invoices()[1:]]
+    seats = "× Sales Hub seat, 127 of 365 days"
+    assert bills == [("2026-09-20", [f"2 {seats}"]), ("2027-01-25", ["5 × Sales Hub seat", f"1 {seats}"])]
