@@ -24,6 +24,10 @@ _SHAPES = {
     body.MAILBOX: "an e-mail address",
     body.MAILBOX_OR_NONE: "an e-mail address",
 }
+_OTHERS = {
+    "Invalid RFC3339 encoded date": "a date like 2026-02-25",
+    "Number out of range": "a number that is not so large",
+}
 _EXPECTED = r"(?s)Expected `([\w |]+)`(?:, got `(\w+)`| (of length )?([<>]=) (\S+)| matching regex (.*))?"
 _BOUNDS = {">=": "at least", "<=": "at most"}
 _UNITS = {"str": ("character", "characters"), "array": ("entry", "entries"), "object": ("entry", "entries")}
@@ -46,7 +50,7 @@ def of(error: ValidationError) -> Misfit:
     assert found
     what, key, where = found.groups("")
     path = tuple(re.findall(r"[^.\[\]`]+", where))
-    if field := re.fullmatch(r"Object (missing required|contains unknown) field `(.*)`", what):
+    if field := re.fullmatch(r"(?s)Object (missing required|contains unknown) field `(.*)`", what):
         full = f"{where}.{field[2]}" if where else field[2]
         sentence = "is missing" if field[1].startswith("missing") else "is not known here"
         return Misfit((*path, field[2]), f"`{full}` {sentence}.")
@@ -78,4 +82,4 @@ def _wanted(what: str) -> str:
 def _other(what: str) -> str:
     if what.startswith("Invalid enum value "):
         return f"one of the values that the documentation names, not {what.removeprefix('Invalid enum value ')}"
-    return "a date like 2026-02-25" if what == "Invalid RFC3339 encoded date" else f"something else ({what})"
+    return _OTHERS.get(what, f"something else ({what})")

@@ -201,6 +201,8 @@ AN_ID = "an id: at most 64 letters, digits, `.`, `_` and `-`, the first a letter
         ("POST", SEATS, {"quantity": 10**10}, "`quantity` must be a whole number of at most 1,000,000,000.",
          "/quantity"),
         ("POST", SEATS, {"quantity": 1.5}, "`quantity` must be a whole number, not a decimal number.", "/quantity"),
+        ("POST", SEATS, '{"quantity": 1e400}', "`quantity` must be a number that is not so large.", "/quantity"),
+        ("POST", SEATS, {"a\nb": 1}, "`a\nb` is not known here.", "/a\nb"),
         ("PUT", ACME, {"billing_contacts": ["ann"]}, "`billing_contacts[0]` must be an e-mail address.",
          "/billing_contacts/0"),
         ("PUT", "/catalog", {"prices": {}}, "`prices` must be an object with fields of at least 1 entry.",
