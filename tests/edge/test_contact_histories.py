@@ -300,6 +300,7 @@ class Histories(RuleBasedStateMachine):
     def teardown(self):
         if not hasattr(self, "world"):
             return
+        self.until(LATE)  # what a day has begun with is done by then
         happened = [event for event in all_events(self.world) if event["type"] in {COUNT, *TOLD, "alarm.raised"}]
         told = [(it["type"], it["marketing"], it.get("threshold")) for it in happened if it["type"] != COUNT]
         assert told == self.expected

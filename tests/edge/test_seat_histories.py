@@ -193,15 +193,19 @@ class Seats(RuleBasedStateMachine):
         assert done == self.model.do(*first), first
 
     def agrees(self, model):
-        """Whether a model says of who sits where, and of what waits, what the handlers say."""
+        """Whether a model says of who is there and sits where, and of what waits, what the handlers say."""
         listed = {each["seat_type"]: each for each in self.office.ask("GET", self.office.seats)["seats"]}
-        return all(
+        return self.users() == model.active and all(
             {user["user"] for user in listed[kind]["users"]} == model.sitting[kind]
             and bool(listed[kind]["pending_removal"]) == (kind in model.removals)
             and [[lot["price"], lot["quantity"]] for lot in listed[kind]["lots"]] == model.lots[kind]
             for kind in listed
             if kind in model.lots
         )
+
+    def users(self):
+        """Who is there, and whether they are active."""
+        return {each["id"]: each["active"] for each in self.office.ask("GET", "/accounts/acme/users")["items"]}
 
     @rule(command=commands, how=st.sampled_from(["alone", "renewal meanwhile", "renewal first"]))
     def on_a_day_on_which_the_renewal_is_due(self, command, how):
@@ -321,6 +325,7 @@ class Seats(RuleBasedStateMachine):
         for kind in ("core", "sales"):
             if kind in listed or self.model.total(kind):
                 self.check_seats(kind, listed[kind])
+        assert self.users() == self.model.active
         totals = [Money.parse(bill["total"], "USD").amount for bill in self.office.invoices()]
         assert totals == self.model.bills
 
