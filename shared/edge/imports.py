@@ -152,7 +152,7 @@ def _decide(it: ContactImport, draft: Draft | None) -> ContactImport:
     found = edge.found(it.account_id, read.commands)
     if draft:
         found = draft.over(found, it.account_id, (command.contact for command in read.commands))
-    room = None if maximum is None else max(maximum - _expected(it), 0)
+    room = None if maximum is None else maximum - _expected(it)
     full = rules.full(found, read.commands, today, room)
     commands, plan = _plan(it, found, read.commands, today, full)
     tally = rules.come_to(plan, read.rows, today, known.summary.next_count(clock.now()))

@@ -130,6 +130,18 @@ def test_f12_a_row_that_deletes_makes_room(world):
     assert world.contacts() == {"cyd": "", "dan": "-", "eve": "-"}
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_f12_beyond_a_maximum_that_is_exceeded_already_a_row_that_deletes_makes_no_room(world, dry_run):
+    world.batch(marketing=["ann", "bob", "cyd"])
+    world.call("PUT", "/accounts/acme/usage/maximum", {"maximum": 1})
+    lines = ["ann,delete", "dan,true", "bob,delete", "cyd,delete", "eve,true", "fay,true"]
+    shown = world.imported(*lines, dry_run=dry_run)
+    assert (shown["held_back"], shown["marketing"]) == (2, -2)
+    assert world.contacts() == (dict.fromkeys(("ann", "bob", "cyd"), "-") if dry_run else {
+        "dan": "", "eve": "-", "fay": "",
+    })  # fmt: skip
+
+
 def test_cells_may_hold_line_breaks_and_the_header_other_delimiters(world):
     text = b'"Last, first";contact;marketing\n"A, B\nC";ann;true\n"x\neve;true;y";bob;true\n'
     shown = world.imported(text=text)
