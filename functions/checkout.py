@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared import payments
 from shared.domain import checkout as checkouts
-from shared.domain import processor, seats, tiers, upgrade
+from shared.domain import editions, processor, tiers, upgrade
 from shared.domain.account import Account, PaymentMethod
 from shared.domain.catalog import Catalog
 from shared.domain.changes import Changes
@@ -124,8 +124,8 @@ def _offer(buyer: Account, wanted: BuyItems, checkout_id: str) -> Offer:
     made = checkouts.offer(buyer, seller, lines, checkout_id, api.now, wanted.payment_methods)
     alive = queries.alive_subscriptions(buyer.id)
     checkouts.check_room(made.checkout, len(alive))
+    editions.check(made.checkout.subscriptions, alive)
     tiers.check_bought(buyer, made.checkout.subscriptions, alive)
-    seats.check_bought(made.checkout.subscriptions, alive)
     free = upgrade.replaced(made, alive, wanted.replaces)
     if free:
         upgrade.check(queries.book(buyer.id, free), made)

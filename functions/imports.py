@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 ENOUGH_MILLISECONDS = 120_000
 """With less time left no further page is begun."""
-_MOST_LISTED = 100
 api = Api()
 
 
@@ -48,7 +47,7 @@ def list_imports(account: str) -> answers.Page[answers.Import]:
     queries.account(account)
     known = [it for it in stored.imports(account) if it.expires_at > api.now]
     newest = sorted(known, key=lambda it: (it.created_at, it.id), reverse=True)
-    return views.page(queries.Page(newest[:_MOST_LISTED], None), import_views.contact_import)
+    return views.page(queries.Page(newest[: queries.MOST_LISTED], None), import_views.contact_import)
 
 
 @api.serve("GET /v1/accounts/{account}/contacts/imports/{file}")

@@ -246,7 +246,7 @@ def failed(it: ContactImport, code: str) -> Changes:
 
 def finished(it: ContactImport, outcome: Outcome | None = None) -> Changes:
     """The whole file is read; of a dry run there is what it would come to."""
-    over = replace(it, outcome=outcome, due_at=None, doubtful=False, stopping=False)
+    over = replace(it, outcome=outcome, due_at=None, doubtful=False)
     if outcome:
         return Changes(put=(replace(over, status=ImportStatus.CHECKED),))
     facts = it.tally._asdict()

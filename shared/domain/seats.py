@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime
 from typing import NamedTuple
@@ -117,19 +116,6 @@ def legacy_discount(lot: SubscriptionItem, subscription: Subscription, catalog: 
     except Conflict:
         return None
     return today - lot.unit if today > lot.unit else None
-
-
-def check_bought(bought: Iterable[Subscription], alive: Iterable[Subscription]) -> None:
-    """Refuse seats of another edition than the plan that is there or bought with them (R14): each has its rate."""
-    bought = tuple(bought)
-    plans = {
-        (item.product, item.edition) for each in (*bought, *alive) for item in each.items if item.kind is Kind.PLAN
-    }
-    products = {product for product, _ in plans}
-    for item in (item for each in bought for item in each.items if item.kind is Kind.SEAT and item.edition):
-        if item.product in products and (item.product, item.edition) not in plans:
-            sentence = f"{item.price} is the rate of the {item.edition} plan, which you neither have nor buy here."
-            raise Conflict(f"{sentence} Please choose the seats of your own plan.", code="other_edition")
 
 
 def add(

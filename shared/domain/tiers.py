@@ -78,13 +78,11 @@ def beside(subscriptions: Iterable[Subscription], subscription: Subscription) ->
 def check_bought(buyer: Account, bought: Iterable[Subscription], alive: Iterable[Subscription]) -> None:
     """Refuse a second tier of marketing contacts: they do not add up, and the smaller one would be paid for nothing.
 
-    So would any be of an account without marketing contacts (R41). Beside a paid
-    plan with contacts those of its edition are sold: each has its own rate (R55).
+    So would any be of an account without marketing contacts (R41).
 
     A larger one beside that of another subscription is sold: who moves from one to
     another buys before cancelling. So is one that starts later.
     """
-    bought, alive = tuple(bought), tuple(alive)
     tiers = [(each, item) for each in bought for item in each.items if item.kind is Kind.CONTACTS]
     if len(tiers) > 1:
         sentence = "One tier of marketing contacts can be bought at a time: two do not add up."
@@ -92,20 +90,11 @@ def check_bought(buyer: Account, bought: Iterable[Subscription], alive: Iterable
     if tiers and not buyer.marketing_contacts:
         sentence = "This account has no marketing contacts. Please ask your seller."
         raise Conflict(sentence, code="no_marketing_contacts")
-    held, editions = of(alive), _editions((*bought, *alive))
+    held = of(alive)
     for subscription, item in tiers:
-        if editions and item.edition not in {None, *editions}:
-            sentence = f"{item.price} is the rate of the {item.edition} plan, which you neither have nor buy here."
-            raise Conflict(f"{sentence} Please choose the contacts of your own plan.", code="other_edition")
         if held and subscription.status is Status.ACTIVE and item.contacts <= held.limit:
             sentence = f"You have a tier of {held.limit:,} contacts; one of {item.contacts:,} would not add to it."
             raise Conflict(sentence, code="contact_tier_held")
-
-
-def _editions(alive: Iterable[Subscription]) -> set[str | None]:
-    """The editions of the paid plans with contacts."""
-    items = (item for each in alive for item in each.items)
-    return {item.edition for item in items if item.kind is Kind.PLAN and item.contacts and item.unit.amount}
 
 
 def upgrade(book: Book, item: SubscriptionItem, price: Price, count: int, on: date) -> Changes:

@@ -175,7 +175,7 @@ def test_r14_seats_are_sold_at_the_rate_of_an_edition_that_is_there_or_comes_wit
     refused = free.call("POST", "/accounts/acme/checkout/preview", {"items": items}).json
     assert refused["detail"] == (
         "core-starter is the rate of the starter plan, which you neither have nor buy here. "
-        "Please choose the seats of your own plan."
+        "Please choose what is sold beside your own plan."
     )
     before = free.contents()
     for prices in (["hub-professional", "core-starter"], ["core-starter"], ["core-seat"]):
