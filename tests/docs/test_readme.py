@@ -130,3 +130,10 @@ def test_what_the_readme_names_is_there():
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
     for page in re.findall(r"\]\(([^)#]+)\)", README) + re.findall('src="([^"]+)"', README):
         assert (ROOT / page).exists(), page
+
+
+def test_every_token_that_a_page_tells_of_is_a_staffs_or_names_its_account():
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    commands = [each for page in pages for each in re.findall(r"infra\.local token [^`\n]*", page.read_text())]
+    assert len(commands) > 1
+    assert [each for each in commands if "seller.admin" not in each and "--account" not in each] == []
